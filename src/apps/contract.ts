@@ -1,0 +1,32 @@
+/** What an app sees of limpet: the types behind `export default (io, limpet) => { … }`. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+import type { Counter, CounterConfiguration, Gauge, GaugeConfiguration, Histogram, HistogramConfiguration } from "prom-client";
+import type { Server } from "socket.io";
+import type { Config } from "../config/config.js";
+
+export type HttpListener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** Metrics of the app's own: scraped with limpet's, summed over the workers. Names must not begin with `limpet_`. */
+export interface AppMetrics {
+  counter<L extends string>(options: CounterConfiguration<L>): Counter<L>;
+  gauge<L extends string>(options: GaugeConfiguration<L>): Gauge<L>;
+  histogram<L extends string>(options: HistogramConfiguration<L>): Histogram<L>;
+}
+
+export interface Limpet {
+  /** pino logger; each line carries node and worker. */
+  readonly log: Logger;
+  readonly config: Config;
+  readonly metrics: AppMetrics;
+  readonly node: { readonly id: number };
+  readonly worker: { readonly slot: number; readonly pid: number };
+  /**
+   * Takes the HTTP requests whose path is not Socket.IO's: an Express app or any request listener.
+   * @throws Error when called twice
+   */
+  http(listener: HttpListener): void;
+}
+
+/** An app module's default export; called once in each worker, before the worker takes connections. */
+export type App = (io: Server, limpet: Limpet) => void | Promise<void>;

@@ -1,20 +1,17 @@
 import type { ServerOptions } from "socket.io";
+import type { z } from "zod";
+import type { DeepReadonly } from "./deep-readonly.js";
+import type { socketioSchema } from "./socketio-schema.js";
 
 /** The serialisable part of Socket.IO's and Engine.IO's server options, with Socket.IO's defaults filled in. */
-export interface SocketIoOptions {
-  readonly path: string;
-  readonly serveClient: boolean;
-  readonly connectTimeout: number;
-  readonly cleanupEmptyChildNamespaces: boolean;
-  readonly pingInterval: number;
-  readonly pingTimeout: number;
-  readonly upgradeTimeout: number;
-  readonly maxHttpBufferSize: number;
-  readonly transports: readonly ("polling" | "websocket")[];
-  readonly allowUpgrades: boolean;
-  readonly perMessageDeflate: boolean | Record<string, unknown>;
-  readonly httpCompression: boolean | Record<string, unknown>;
-  readonly allowEIO3: boolean;
-  readonly cookie?: ServerOptions["cookie"];
-  readonly cors?: ServerOptions["cors"];
+export type SocketIoOptions = DeepReadonly<z.output<typeof socketioSchema>>;
+
+/** A copy that Socket.IO's `Server` and Engine.IO's `Server` take, and may write to. */
+export function toServerOptions(options: SocketIoOptions): Partial<ServerOptions> {
+  const { cors, transports, ...rest } = structuredClone(options);
+  return {
+    ...rest,
+    transports: [...transports],
+    ...(cors === false ? {} : { cors: cors as NonNullable<ServerOptions["cors"]> }),
+  };
 }

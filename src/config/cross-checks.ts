@@ -1,0 +1,38 @@
+/** What no key can say alone. Each check names the key to change, and the keys it reads: it is left out when one of those is wrong itself. */
+import type { Config } from "./config.js";
+
+interface CrossCheck {
+  readonly key: string;
+  readonly reads: readonly string[];
+  /** What is wrong, or undefined. */
+  readonly complain: (config: Config) => string | undefined;
+}
+
+const ANY_HOST = new Set(["0.0.0.0", "::"]);
+
+export const crossChecks: readonly CrossCheck[] = [
+  {
+    key: "opsPort",
+    reads: ["port", "host", "opsHost"],
+    complain: ({ port, host, opsPort, opsHost }) =>
+      port === opsPort && port !== 0 && (host === opsHost || ANY_HOST.has(host) || ANY_HOST.has(opsHost))
+        ? `must differ from port, which is ${port} on ${host} too`
+        : undefined,
+  },
+  {
+    key: "http.headersTimeoutMs",
+    reads: ["http.requestTimeoutMs"],
+    complain: ({ http }) =>
+      http.headersTimeoutMs > http.requestTimeoutMs
+        ? `must not exceed http.requestTimeoutMs, which is ${http.requestTimeoutMs}: the head is a part of the request`
+        : undefined,
+  },
+  {
+    key: "supervisor.hangTimeoutMs",
+    reads: ["socketio.pingInterval", "socketio.pingTimeout"],
+    complain: ({ supervisor: { hangTimeoutMs }, socketio: { pingInterval, pingTimeout } }) =>
+      hangTimeoutMs !== null && hangTimeoutMs < pingInterval + pingTimeout
+        ? `must be at least socketio.pingInterval + socketio.pingTimeout, which is ${pingInterval + pingTimeout}: its clients wait that long`
+        : undefined,
+  },
+];

@@ -1,0 +1,61 @@
+/** The schema as a list: every key with the names it goes by in the file, in the environment and on the command line. */
+import { z } from "zod";
+import { keyInfo, type KeyInfo } from "./key.js";
+import { configSchema } from "./schema.js";
+
+export interface ConfigKey extends KeyInfo {
+  /** The key in the file, sections joined by dots: `front.maxRequestLineBytes`. */
+  readonly path: string;
+  /** `LIMPET_FRONT_MAX_REQUEST_LINE_BYTES`. */
+  readonly variable: string;
+  /** `--log-level`; undefined for keys without a flag. */
+  readonly flagName: string | undefined;
+  readonly schema: z.ZodType;
+  /** The default as documentation shows it. */
+  readonly defaultText: string;
+}
+
+/** Where the file stands; itself no key of the file. */
+export const CONFIG_VARIABLE = "LIMPET_CONFIG";
+export const CONFIG_FLAG = "--config";
+
+/** `socketio.allowEIO3` to `["socketio", "allow", "eio3"]`. */
+function words(path: string): string[] {
+  return path
+    .replace(/([a-z0-9])([A-Z])/g, "$1.$2")
+    .toLowerCase()
+    .split(".");
+}
+
+export const variableOf = (path: string): string => `LIMPET_${words(path).join("_").toUpperCase()}`;
+export const flagOf = (path: string): string => `--${words(path).join("-")}`;
+
+function collect(shape: z.core.$ZodShape, prefix: string, keys: ConfigKey[], sections: string[]): void {
+  for (const [name, schema] of Object.entries(shape)) {
+    const path = prefix + name;
+    const info = keyInfo.get(schema as z.ZodType);
+    if (info !== undefined) {
+      const fallback = (schema as z.ZodType).parse(undefined);
+      keys.push({
+        ...info,
+        path,
+        variable: variableOf(path),
+        flagName: info.flag && flagOf(path),
+        schema: schema as z.ZodType,
+        defaultText: info.defaultText ?? (typeof fallback === "string" ? fallback : JSON.stringify(fallback)),
+      });
+    } else if (schema instanceof z.ZodObject) {
+      sections.push(path);
+      collect(schema.shape, `${path}.`, keys, sections);
+    } else {
+      throw new TypeError(`${path} in the schema is neither a key nor a section`);
+    }
+  }
+}
+
+const keys: ConfigKey[] = [];
+const sections: string[] = [];
+collect(configSchema.shape, "", keys, sections);
+
+export const configKeys: readonly ConfigKey[] = keys;
+export const configSections: ReadonlySet<string> = new Set(sections);

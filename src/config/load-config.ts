@@ -1,0 +1,111 @@
+/**
+ * Puts the configuration together: defaults, then the file, then the variables, then the flags; the later one wins. Values that lose
+ * are checked as well, and all problems of all sources are reported at once.
+ */
+import type { z } from "zod";
+import type { Config } from "./config.js";
+import { crossChecks } from "./cross-checks.js";
+import { deepFreeze } from "./deep-readonly.js";
+import { readEnvironment, type Environment } from "./environment.js";
+import { readConfigFile } from "./file.js";
+import { readFlags, type Flags } from "./flags.js";
+import type { Given, Reading } from "./given.js";
+import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys } from "./keys.js";
+import { ConfigError, showValue, type Problem } from "./problem.js";
+import { configSchema } from "./schema.js";
+
+export interface ConfigSources {
+  readonly flags?: Flags;
+  readonly env: Environment;
+  /** Relative paths of flags and variables start here; those of the file start beside the file. */
+  readonly cwd: string;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Key (`front.maxRequestLineBytes`) to where its value came from: `default`, `limpet.yaml:3`, `variable LIMPET_…`, `flag --…`. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** @throws ConfigError with every problem found */
+export function loadConfig({ flags = { values: {}, rest: [] }, env, cwd }: ConfigSources): LoadedConfig {
+  const readings = [readFile(flags, env, cwd), readEnvironment(env, cwd), readFlags(flags, cwd)];
+  const given = readings.flatMap((reading) => reading.given);
+  const problems = readings.flatMap((reading) => reading.problems);
+
+  const winners = new Map<string, Given>();
+  const broken = new Set<string>();
+  for (const one of given) {
+    const found = check(one);
+    problems.push(...found);
+    if (found.length > 0) broken.add(one.key.path);
+    else winners.set(one.key.path, one);
+  }
+
+  const config = assemble(winners);
+  for (const { key, reads, complain } of crossChecks) {
+    if ([key, ...reads].some((path) => broken.has(path))) continue;
+    const message = complain(config);
+    if (message === undefined) continue;
+    problems.push({
+      key,
+      value: showValue(valueAt(config, key)),
+      origin: winners.get(key)?.origin ?? "default",
+      message,
+    });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config, origins: new Map(configKeys.map(({ path }) => [path, winners.get(path)?.origin ?? "default"])) };
+}
+
+function readFile({ values }: Flags, env: Environment, cwd: string): Reading {
+  const flag = values[CONFIG_FLAG];
+  const variable = env[CONFIG_VARIABLE];
+  if (typeof flag === "string") return readConfigFile(flag, `flag ${CONFIG_FLAG}`, cwd);
+  if (variable !== undefined && variable !== "") return readConfigFile(variable, `variable ${CONFIG_VARIABLE}`, cwd);
+  return { given: [], problems: [] };
+}
+
+function check({ key, value, shown, origin }: Given): Problem[] {
+  const result = key.schema.safeParse(value === undefined ? null : value);
+  if (result.success) return [];
+  const inner = innerIssues(result.error.issues);
+  if (inner.length === 0) return [{ key: key.path, value: shown, origin, message: `must be ${key.allowed}` }];
+  return inner.map(({ path, message }) => ({
+    key: [key.path, ...path.map(String)].join("."),
+    value: showValue(
+      path.reduce<unknown>((outer, name) => (outer as Record<PropertyKey, unknown> | undefined)?.[name], value),
+    ),
+    origin,
+    message: `${message}; ${key.path} must be ${key.allowed}`,
+  }));
+}
+
+/** The issues inside a mapping: for them the key's own sentence alone would not say which part is wrong. */
+function innerIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((name) => ({ ...issue, path: [...issue.path, name], message: "unknown key" }));
+    }
+    if (issue.code !== "invalid_union") return issue.path.length > 0 ? [issue] : [];
+    const branches = issue.errors.map((branch) => innerIssues(branch));
+    const deep = branches.find((branch) => branch.length > 0) ?? [];
+    if (deep.length > 0) return deep.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+    return issue.path.length > 0 ? [issue] : [];
+  });
+}
+
+function assemble(winners: ReadonlyMap<string, Given>): Config {
+  const tree: Record<string, unknown> = {};
+  for (const { path, schema } of configKeys) {
+    const names = path.split(".");
+    const last = names.pop() ?? path;
+    const section = names.reduce((outer, name) => (outer[name] ??= {}) as Record<string, unknown>, tree);
+    section[last] = winners.get(path)?.value ?? schema.parse(undefined);
+  }
+  return deepFreeze(configSchema.parse(tree));
+}
+
+function valueAt(config: Config, path: string): unknown {
+  return path.split(".").reduce<unknown>((outer, name) => (outer as Record<string, unknown>)[name], config);
+}

@@ -1,0 +1,127 @@
+/**
+ * The one schema of the configuration. A key stands here once, with its type, default, bounds and sentence; the file's keys, the
+ * `LIMPET_*` variables, the flags, `--help`, the documentation and the `Config` type follow from it.
+ */
+import { statSync } from "node:fs";
+import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
+import { integerKey, key, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
+import { socketioSchema } from "./socketio-schema.js";
+
+/** Half of the slots: a reload starts a full new set beside the old one. */
+const MAX_WORKERS = MAX_SLOTS / 2;
+const MAX_BYTES = Number.MAX_SAFE_INTEGER;
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
+const isHost = (text: string): boolean => isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+
+const port = (fallback: number, description: string, flag: KeyInfo["flag"] & {}): z.ZodDefault<z.ZodInt> =>
+  integerKey([0, 65_535], fallback, description, { flag, note: "0 picks a free one" });
+
+const host = (fallback: string, description: string, flag: KeyInfo["flag"] & {}): z.ZodDefault<z.ZodString> =>
+  key(z.string().refine(isHost).default(fallback), {
+    description,
+    allowed: "an IP address or a host name, without a port",
+    textForm: "text",
+    flag,
+  });
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+export const configSchema = z.strictObject({
+  app: key(z.string().refine(isFile).nullable().default(null), {
+    description: "The app: a JavaScript or TypeScript module whose default export is a function `(io, limpet)`.",
+    allowed: "the path of a file, or null for the built-in app",
+    textForm: "path",
+    defaultText: "the built-in app",
+    flag: { group: "App:", placeholder: "file" },
+  }),
+  port: port(3000, "TCP port the clients connect to.", { group: "Clients:", placeholder: "number" }),
+  host: host("0.0.0.0", "Address the clients connect to: 0.0.0.0 is every IPv4 interface, :: those of IPv6 as well.", {
+    group: "Clients:",
+    placeholder: "address",
+  }),
+  workers: integerKey(
+    [1, MAX_WORKERS],
+    () => Math.min(availableParallelism(), MAX_WORKERS),
+    "Number of worker processes.",
+    {
+      defaultText: `one per core, at most ${MAX_WORKERS}`,
+      flag: { group: "Processes:", placeholder: "number" },
+    },
+  ),
+  opsPort: port(9464, "TCP port of /metrics, /healthz, /readyz and /workers.", {
+    group: "Operations:",
+    placeholder: "number",
+  }),
+  opsHost: host("127.0.0.1", "Address of /metrics, /healthz, /readyz and /workers; they ask for no password.", {
+    group: "Operations:",
+    placeholder: "address",
+  }),
+  nodeId: integerKey([0, MAX_NODES - 1], 0, "Number of this node in its fleet; no two nodes may share one.", {
+    flag: { group: "Processes:", placeholder: "number" },
+  }),
+  log: z.strictObject({
+    level: key(z.enum(LOG_LEVELS).default("info"), {
+      description: "Least severe level that is logged.",
+      allowed: `one of ${LOG_LEVELS.join(", ")}`,
+      textForm: "text",
+      flag: { group: "Operations:", placeholder: "level" },
+    }),
+  }),
+  front: z.strictObject({
+    maxRequestLineBytes: integerKey(
+      [256, 1_048_576],
+      8192,
+      "Longest request line that is routed; beyond it the answer is 414.",
+      {
+        unit: "bytes",
+      },
+    ),
+    requestLineTimeoutMs: timeKey(1, 10_000, "Longest wait for a complete request line; beyond it the answer is 408."),
+    maxPendingHandoffs: integerKey(
+      [1, 1_000_000],
+      2048,
+      "Connections that may wait to be handed to one worker; beyond it the answer is 503.",
+    ),
+  }),
+  http: z.strictObject({
+    headersTimeoutMs: timeKey(1, 20_000, "Longest wait for the whole head of a request, in a worker."),
+    requestTimeoutMs: timeKey(1, 120_000, "Longest wait for a whole request, body included."),
+    keepAliveTimeoutMs: integerKey(
+      [1, 86_400_000],
+      75_000,
+      "How long an idle connection is kept: longer than the balancer in front keeps it, or requests die on a closing connection.",
+      { unit: "ms" },
+    ),
+  }),
+  hub: z.strictObject({
+    maxQueueBytes: integerKey(
+      [1024, MAX_BYTES],
+      67_108_864,
+      "Bytes that may wait for one worker; messages beyond it are dropped and counted.",
+      { unit: "bytes" },
+    ),
+    requestTimeoutMs: timeKey(
+      1,
+      5000,
+      "How long `fetchSockets` and `serverSideEmit` wait for the other workers, where the caller sets no timeout.",
+    ),
+    maxNamespaces: integerKey([1, 10_000_000], 20_000, "Namespaces a node may have open at once."),
+  }),
+  supervisor: z.strictObject({
+    readyTimeoutMs: timeKey(1, 60_000, "How long a worker may take from its start to ready."),
+    hangTimeoutMs: key(z.int().min(1).max(MAX_TIMER_MS).nullable().default(null), {
+      description: "Silence after which a worker counts as hung and is replaced.",
+      allowed: `an integer from 1 to ${MAX_TIMER_MS}, or null for the default`,
+      textForm: "integer",
+      unit: "ms",
+      defaultText: "pingInterval + pingTimeout + 5000",
+    }),
+    stopTimeoutMs: timeKey(1, 30_000, "How long a worker may take to end before it is killed."),
+  }),
+  socketio: socketioSchema,
+});

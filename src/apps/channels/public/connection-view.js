@@ -1,0 +1,74 @@
+/** The header's state and the connection card. */
+import { byId, element } from "./dom.js";
+import { formatMs, Sparkline } from "./sparkline.js";
+
+const STATES = {
+  connecting: "Connecting",
+  connected: "Connected",
+  reconnecting: "Reconnecting",
+  closed: "Closed by the server",
+};
+const NAMES = { websocket: "WebSocket", polling: "Polling" };
+
+export function showConnection(connection) {
+  const sparkline = new Sparkline(byId("spark"), byId("rtt-range"));
+  let rtt = null;
+
+  const render = () => {
+    const { state, server, transports, transport, reconnects, forcedPolling } = connection;
+    const pill = byId("state");
+    // A live region speaks at each write, so only changes are written.
+    if (pill.dataset.state !== state) {
+      pill.dataset.state = state;
+      pill.textContent = STATES[state];
+    }
+    renderTransport(transports, transport);
+    const worker = byId("worker");
+    if (server !== null) {
+      worker.dataset.worker = server.worker;
+      worker.dataset.pid = server.pid;
+      worker.dataset.id = server.id;
+      worker.replaceChildren(
+        `Worker ${server.worker}`,
+        element("small", { text: `node ${server.node}, process ${server.pid}` }),
+      );
+    }
+    byId("reconnects").textContent = String(reconnects);
+    const drop = byId("drop");
+    drop.disabled = state !== "connected" && state !== "closed";
+    drop.textContent = state === "closed" ? "Connect again" : "Drop connection";
+    const force = byId("force-polling");
+    force.hidden = !connection.canForcePolling;
+    force.setAttribute("aria-pressed", String(forcedPolling));
+    byId("facts").textContent = [
+      NAMES[transport] ?? "No transport",
+      ...(server === null ? [] : [`worker ${server.worker}`]),
+      ...(rtt === null ? [] : [`${formatMs(rtt)} ms`]),
+    ].join(" · ");
+  };
+
+  connection.addEventListener("change", render);
+  connection.addEventListener("sample", ({ detail }) => {
+    rtt = detail;
+    byId("rtt").textContent = formatMs(detail);
+    sparkline.add(detail);
+    render();
+  });
+  byId("drop").addEventListener("click", () => connection.drop());
+  byId("force-polling").addEventListener("click", () => connection.forcePolling(!connection.forcedPolling));
+  render();
+}
+
+function renderTransport(transports, transport) {
+  const view = byId("transport");
+  const path = transports.join(" ");
+  if (view.dataset.path === path) return;
+  view.dataset.path = path;
+  view.dataset.transport = transport;
+  view.replaceChildren(
+    ...transports
+      .slice(0, -1)
+      .map((past) => element("span", { class: "step-past", text: `${NAMES[past] ?? past} → ` })),
+    NAMES[transport] ?? (transport || "–"),
+  );
+}

@@ -1,7 +1,14 @@
 /** What an app sees of limpet: the types behind `export default (io, limpet) => { … }`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
-import type { Counter, CounterConfiguration, Gauge, GaugeConfiguration, Histogram, HistogramConfiguration } from "prom-client";
+import type {
+  Counter,
+  CounterConfiguration,
+  Gauge,
+  GaugeConfiguration,
+  Histogram,
+  HistogramConfiguration,
+} from "prom-client";
 import type { Server } from "socket.io";
 import type { Config } from "../config/config.js";
 

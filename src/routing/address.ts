@@ -24,13 +24,15 @@ const valueOf = (char: string): number => VALUE.get(char) ?? 0;
 
 /** The two characters every sid of a node begins with. */
 export function nodePrefix(node: number): string {
-  if (!Number.isInteger(node) || node < 0 || node >= MAX_NODES) throw new RangeError(`node ${node} is not within 0 to ${MAX_NODES - 1}`);
+  if (!Number.isInteger(node) || node < 0 || node >= MAX_NODES)
+    throw new RangeError(`node ${node} is not within 0 to ${MAX_NODES - 1}`);
   return charOf(node >> 6) + charOf(node & 63);
 }
 
 /** The three characters every sid of a worker begins with. */
 export function sidPrefix({ node, slot }: Address): string {
-  if (!Number.isInteger(slot) || slot < 0 || slot >= MAX_SLOTS) throw new RangeError(`slot ${slot} is not within 0 to ${MAX_SLOTS - 1}`);
+  if (!Number.isInteger(slot) || slot < 0 || slot >= MAX_SLOTS)
+    throw new RangeError(`slot ${slot} is not within 0 to ${MAX_SLOTS - 1}`);
   return nodePrefix(node) + charOf(slot);
 }
 

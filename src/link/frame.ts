@@ -1,0 +1,63 @@
+/**
+ * Frames on the wire between primary and worker: `u32 length | u32 header length | header (JSON) | body`. Lengths are big-endian bytes;
+ * `length` counts everything behind itself. The body is opaque here.
+ */
+const PREFIX_BYTES = 8;
+/** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
+const COPY_BELOW_BYTES = 4096;
+/** Larger frames mean that the two ends do not understand each other. */
+export const MAX_FRAME_BYTES = 1 << 30;
+
+export const NO_BODY = Buffer.alloc(0);
+
+/** The frame as buffers to be written in order. */
+export function encodeFrame(header: object, body: Buffer = NO_BODY): Buffer[] {
+  const text = JSON.stringify(header);
+  const headerBytes = Buffer.byteLength(text);
+  const copies = body.length <= COPY_BELOW_BYTES;
+  const head = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes + (copies ? body.length : 0));
+  head.writeUInt32BE(4 + headerBytes + body.length, 0);
+  head.writeUInt32BE(headerBytes, 4);
+  head.write(text, PREFIX_BYTES, "utf8");
+  if (!copies) return [head, body];
+  body.copy(head, PREFIX_BYTES + headerBytes);
+  return [head];
+}
+
+export type OnFrame = (header: unknown, body: Buffer) => void;
+
+/** Cuts a byte stream into frames. */
+export class FrameReader {
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** Bytes needed before another look is worth it. */
+  #wanted = PREFIX_BYTES;
+
+  /** @throws RangeError or SyntaxError when the bytes are no frames; the stream is useless afterwards. */
+  push(chunk: Buffer, onFrame: OnFrame): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes < this.#wanted) return;
+    const buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#bytes);
+    let at = 0;
+    this.#wanted = PREFIX_BYTES;
+    while (buffer.length - at >= PREFIX_BYTES) {
+      const length = buffer.readUInt32BE(at);
+      const headerBytes = buffer.readUInt32BE(at + 4);
+      if (length > MAX_FRAME_BYTES || headerBytes > length - 4)
+        throw new RangeError(`no frame: length ${length}, header ${headerBytes}`);
+      const end = at + 4 + length;
+      if (end > buffer.length) {
+        this.#wanted = end - at;
+        break;
+      }
+      const bodyAt = at + PREFIX_BYTES + headerBytes;
+      const header: unknown = JSON.parse(buffer.toString("utf8", at + PREFIX_BYTES, bodyAt));
+      at = end;
+      onFrame(header, buffer.subarray(bodyAt, end));
+    }
+    const rest = buffer.subarray(at);
+    this.#chunks = rest.length === 0 ? [] : [rest];
+    this.#bytes = rest.length;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What primary and worker say to each other over the {@link Wire}. A worker is named by its `wid`: a number that no other worker of this node has had
+ * before (a slot may come back, a wid never does).
+ *
+ * The body of `publish`, `deliver` and `reply` is the `data` of a Socket.IO ClusterMessage or ClusterResponse in the stock streams format:
+ * JSON text, or MessagePack where it holds binary (`bin`). The primary passes it on unread.
+ */
+import type { Config } from "../config/config.js";
+
+/** What a worker is told at its birth, over Node's IPC channel. */
+export interface Boot {
+  readonly type: "limpet:boot";
+  readonly wid: number;
+  readonly slot: number;
+  readonly config: Config;
+  /** Unix socket of the primary's end of the link. */
+  readonly hubPath: string;
+  /** Unix socket this worker listens on: a fresh path per incarnation. */
+  readonly listenPath: string;
+}
+
+/** A worker that cannot start says why, over IPC, before it exits. */
+export interface BootFailure {
+  readonly type: "limpet:boot-failed";
+  readonly message: string;
+  /** `FILE:LINE:COLUMN` of the app's own code, where it is known. */
+  readonly where: string | undefined;
+  readonly stack: string | undefined;
+}
+
+/** One change of what a worker is interested in: [operation, namespace, room]. */
+export type InterestChange =
+  readonly ["open" | "close" | "occupy" | "vacate", string] | readonly ["join" | "leave", string, string];
+
+export interface Beat {
+  readonly lagMs: number;
+  readonly connections: { readonly polling: number; readonly websocket: number };
+}
+
+export type UpMessage =
+  | { readonly t: "hello"; readonly wid: number }
+  | { readonly t: "ready" }
+  | { readonly t: "interest"; readonly seq: number; readonly changes: readonly InterestChange[] }
+  | Publish
+  | Reply
+  | { readonly t: "count"; readonly id: number; readonly nsp: string }
+  /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
+  | { readonly t: "settled"; readonly n: number }
+  | ({ readonly t: "beat" } & Beat)
+  /** Answers `collect`; the body is the snapshot as JSON. */
+  | { readonly t: "metrics"; readonly id: number };
+
+export interface Publish {
+  readonly t: "publish";
+  readonly nsp: string;
+  /** socket.io-adapter's MessageType. */
+  readonly type: number;
+  /** Empty: everyone in the namespace. */
+  readonly rooms: readonly string[];
+  readonly bin: boolean;
+  /** Who gets it: workers with members in the rooms, or every worker that has the namespace open. */
+  readonly to: "members" | "open";
+  /** Set where replies are expected: the sender's own number for them. */
+  readonly req?: string;
+  /** Rooms that the receivers' sockets are about to join because of this message. */
+  readonly joins?: readonly string[];
+}
+
+export interface Reply {
+  readonly t: "reply";
+  /** wid of the worker that asked. */
+  readonly to: number;
+  readonly nsp: string;
+  readonly type: number;
+  readonly bin: boolean;
+}
+
+export interface Deliver {
+  readonly t: "deliver";
+  readonly from: number;
+  readonly nsp: string;
+  readonly type: number;
+  readonly bin: boolean;
+  /** Answer with `settled` of this number once it is done. */
+  readonly settle?: number;
+}
+
+export interface Sibling {
+  readonly slot: number;
+  /** Unix socket it takes forwarded requests on. */
+  readonly path: string;
+}
+
+export type DownMessage =
+  /** The siblings that live; a slot that is not among them has no sessions. */
+  | { readonly t: "siblings"; readonly list: readonly Sibling[] }
+  /** The hub knows of every interest change up to this one. */
+  | { readonly t: "known"; readonly seq: number }
+  | Deliver
+  /** The workers a request went to; replies and `gone` follow. */
+  | { readonly t: "expect"; readonly req: string; readonly wids: readonly number[] }
+  | { readonly t: "reply"; readonly from: number; readonly nsp: string; readonly type: number; readonly bin: boolean }
+  /** A worker ended; everything it sent has been passed on before. */
+  | { readonly t: "gone"; readonly wid: number }
+  | { readonly t: "counted"; readonly id: number; readonly count: number }
+  | { readonly t: "collect"; readonly id: number }
+  /** Close the clients so that they reconnect elsewhere, finish requests in flight, exit. */
+  | { readonly t: "stop" };

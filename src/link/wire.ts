@@ -1,0 +1,113 @@
+/**
+ * One end of the Unix socket between primary and worker: frames out in one write per event-loop turn, frames in, and a bound on what may wait.
+ *
+ * `send` is for what must arrive (interest, replies, heartbeats); `offer` is for room messages and refuses beyond the bound. Order is kept
+ * between both. A peer that does not read makes `queueBytes` grow up to the bound, never further by messages.
+ */
+import type { Socket } from "node:net";
+import { encodeFrame, FrameReader } from "./frame.js";
+
+export interface WireHandler {
+  onFrame(header: unknown, body: Buffer): void;
+  /** Called once. `error` is set where the socket failed or the peer sent what is no frame. */
+  onClose(error: Error | undefined): void;
+}
+
+/** Handed to the kernel in one go at most; the rest waits here, where it is counted. */
+const WRITE_BYTES = 256 * 1024;
+
+export class Wire {
+  readonly #socket: Socket;
+  readonly #maxQueueBytes: number;
+  readonly #reader = new FrameReader();
+  #queue: Buffer[] = [];
+  #queueBytes = 0;
+  #flushing = false;
+  #error: Error | undefined;
+
+  constructor(socket: Socket, handler: WireHandler, maxQueueBytes: number) {
+    this.#socket = socket;
+    this.#maxQueueBytes = maxQueueBytes;
+    const onFrame = (header: unknown, body: Buffer): void => {
+      try {
+        handler.onFrame(header, body);
+      } catch (error) {
+        // The frames behind this one must not be lost with it: the error surfaces as an uncaught one of its own.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        this.#reader.push(chunk, onFrame);
+      } catch (error) {
+        socket.destroy(new Error("the peer sent bytes that are no frames", { cause: error }));
+      }
+    });
+    socket.on("drain", () => this.#flush());
+    socket.on("error", (error: Error) => (this.#error = error));
+    socket.on("close", () => handler.onClose(this.#error));
+  }
+
+  /** Bytes that wait: here, and in Node's buffer of the socket. */
+  get queueBytes(): number {
+    return this.#queueBytes + this.#socket.writableLength;
+  }
+
+  /** Queues what must arrive, whatever the bound. */
+  send(header: object, body?: Buffer): void {
+    this.#enqueue(encodeFrame(header, body));
+  }
+
+  /** Queues a message unless the bound is reached; false: it was dropped, the caller counts it. */
+  offer(frame: readonly Buffer[]): boolean {
+    if (this.queueBytes >= this.#maxQueueBytes) return false;
+    this.#enqueue(frame);
+    return true;
+  }
+
+  /** Lets what is queued leave, then closes. */
+  end(): void {
+    this.#flush();
+    this.#socket.end();
+  }
+
+  destroy(error?: Error): void {
+    this.#socket.destroy(error);
+  }
+
+  #enqueue(frame: readonly Buffer[]): void {
+    for (const buffer of frame) {
+      this.#queue.push(buffer);
+      this.#queueBytes += buffer.length;
+    }
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#socket.destroyed) {
+      this.#queue = [];
+      this.#queueBytes = 0;
+      return;
+    }
+    let next = 0;
+    while (next < this.#queue.length && !this.#socket.writableNeedDrain) {
+      const batch: Buffer[] = [];
+      let bytes = 0;
+      for (let buffer = this.#queue[next]; buffer !== undefined && bytes < WRITE_BYTES; buffer = this.#queue[next]) {
+        batch.push(buffer);
+        bytes += buffer.length;
+        next++;
+      }
+      this.#queueBytes -= bytes;
+      this.#socket.write(batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, bytes));
+    }
+    this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
+  }
+}

@@ -1,0 +1,78 @@
+/** The primary's end of one worker's wire. */
+import type { Socket } from "node:net";
+import type { DownMessage, UpMessage } from "../link/messages.js";
+import { Wire } from "../link/wire.js";
+import type { HubPeer } from "./hub.js";
+
+export interface WorkerLinkHandler {
+  /** Every message but `hello`. */
+  onMessage(link: WorkerLink, message: Exclude<UpMessage, { t: "hello" }>, body: Buffer): void;
+  onClose(link: WorkerLink, error: Error | undefined): void;
+}
+
+export class WorkerLink implements HubPeer {
+  readonly wid: number;
+  readonly #wire: Wire;
+
+  constructor(wid: number, wire: Wire) {
+    this.wid = wid;
+    this.#wire = wire;
+  }
+
+  get queueBytes(): number {
+    return this.#wire.queueBytes;
+  }
+
+  send(message: DownMessage): void {
+    this.#wire.send(message);
+  }
+
+  offer(frame: readonly Buffer[]): boolean {
+    return this.#wire.offer(frame);
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+}
+
+/**
+ * Waits for a worker's `hello` on a new connection, then hands over the link. `accept` says whether that wid is awaited; a connection that
+ * says anything else, or nothing for `helloTimeoutMs`, is closed.
+ */
+export function acceptLink(
+  socket: Socket,
+  options: {
+    accept: (wid: number) => boolean;
+    handler: WorkerLinkHandler;
+    maxQueueBytes: number;
+    helloTimeoutMs: number;
+    onLink: (link: WorkerLink) => void;
+  },
+): void {
+  const { accept, handler, onLink } = options;
+  let link: WorkerLink | undefined;
+  const timer = setTimeout(() => socket.destroy(new Error("no hello on the link")), options.helloTimeoutMs);
+  const wire: Wire = new Wire(
+    socket,
+    {
+      onFrame(header, body) {
+        const message = header as UpMessage;
+        if (link !== undefined && message.t !== "hello") {
+          handler.onMessage(link, message, body);
+        } else if (link === undefined && message.t === "hello" && accept(message.wid)) {
+          clearTimeout(timer);
+          link = new WorkerLink(message.wid, wire);
+          onLink(link);
+        } else {
+          socket.destroy(new Error(`unexpected ${message.t} on the link`));
+        }
+      },
+      onClose(error) {
+        clearTimeout(timer);
+        if (link !== undefined) handler.onClose(link, error);
+      },
+    },
+    options.maxQueueBytes,
+  );
+}

@@ -1,0 +1,72 @@
+/** One worker process as the primary knows it: who it is, what it does, how loaded it is. */
+import type { Worker } from "node:cluster";
+import type { Beat, Boot } from "../link/messages.js";
+import { Load } from "../routing/load.js";
+import type { Target } from "./front.js";
+import type { Connection } from "./handoff.js";
+import { Handoff } from "./handoff.js";
+import type { WorkerLink } from "./worker-link.js";
+
+export type WorkerState = "starting" | "ready" | "draining" | "stopped";
+
+/** Why a worker ended, where it was not told to. */
+export type ExitCause = "crash" | "hang" | "killed" | "not_ready";
+
+export interface WorkerProcessHandler {
+  onHandedOver(worker: WorkerProcess, connection: Connection): void;
+  onReturned(connections: readonly Connection[]): void;
+}
+
+export class WorkerProcess implements Target {
+  readonly wid: number;
+  readonly slot: number;
+  readonly listenPath: string;
+  readonly startedAtMs: number;
+  readonly load = new Load();
+  state: WorkerState = "starting";
+  link: WorkerLink | undefined;
+  beat: Beat | undefined;
+  /** Primary ticks since the last beat: ticks stop with the primary, so its own stalls are not held against a worker. */
+  silentTicks = 0;
+  /** Set before the primary ends the process itself. */
+  endedBy: ExitCause | undefined;
+  readonly #worker: Worker;
+  readonly #handoff: Handoff;
+  readonly #now: () => number;
+
+  constructor(worker: Worker, boot: Boot, now: () => number, handler: WorkerProcessHandler) {
+    this.wid = boot.wid;
+    this.slot = boot.slot;
+    this.listenPath = boot.listenPath;
+    this.startedAtMs = now();
+    this.#now = now;
+    this.#worker = worker;
+    this.#handoff = new Handoff(worker, {
+      onHandedOver: (connection) => handler.onHandedOver(this, connection),
+      onReturned: (connections) => handler.onReturned(connections),
+    });
+  }
+
+  get pid(): number {
+    return this.#worker.process.pid ?? 0;
+  }
+
+  get waiting(): number {
+    return this.#handoff.waiting;
+  }
+
+  take(connection: Connection, mayOpenSession: boolean): void {
+    if (mayOpenSession) this.load.handedOver(this.#now());
+    this.#handoff.take(connection);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#worker.process.kill(signal);
+  }
+
+  /** Call once the process has ended. */
+  ended(): void {
+    this.state = "stopped";
+    this.#handoff.close();
+  }
+}

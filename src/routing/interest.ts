@@ -1,0 +1,101 @@
+/**
+ * Who wants which room: for each namespace the members that have it open, those that have sockets in it, and those that have sockets in a room.
+ * The hub asks it where a message must go; it holds no wire and no clock.
+ *
+ * Most rooms have one member (every socket is in a room of its own id), so a room holds the member itself until a second one joins.
+ */
+export class Interest<Member extends object> {
+  readonly #namespaces = new Map<string, NamespaceInterest<Member>>();
+
+  get namespaceCount(): number {
+    return this.#namespaces.size;
+  }
+
+  open(nsp: string, member: Member): void {
+    let entry = this.#namespaces.get(nsp);
+    if (entry === undefined)
+      this.#namespaces.set(nsp, (entry = { open: new Set(), occupied: new Set(), rooms: new Map() }));
+    entry.open.add(member);
+  }
+
+  /** Forgets the member's rooms of that namespace too; the namespace itself goes with its last member. */
+  close(nsp: string, member: Member): void {
+    const entry = this.#namespaces.get(nsp);
+    if (entry === undefined) return;
+    entry.open.delete(member);
+    entry.occupied.delete(member);
+    if (entry.open.size === 0) {
+      this.#namespaces.delete(nsp);
+      return;
+    }
+    for (const room of [...entry.rooms.keys()]) removeFrom(entry.rooms, room, member);
+  }
+
+  occupy(nsp: string, member: Member): void {
+    this.#namespaces.get(nsp)?.occupied.add(member);
+  }
+
+  vacate(nsp: string, member: Member): void {
+    this.#namespaces.get(nsp)?.occupied.delete(member);
+  }
+
+  join(nsp: string, room: string, member: Member): void {
+    const rooms = this.#namespaces.get(nsp)?.rooms;
+    if (rooms === undefined) return;
+    const present = rooms.get(room);
+    if (present === undefined) rooms.set(room, member);
+    else if (present instanceof Set) present.add(member);
+    else if (present !== member) rooms.set(room, new Set([present, member]));
+  }
+
+  leave(nsp: string, room: string, member: Member): void {
+    const rooms = this.#namespaces.get(nsp)?.rooms;
+    if (rooms !== undefined) removeFrom(rooms, room, member);
+  }
+
+  /** Forgets a member everywhere. */
+  remove(member: Member): void {
+    for (const nsp of [...this.#namespaces.keys()]) this.close(nsp, member);
+  }
+
+  /** Members that have the namespace open, with sockets in it or not. */
+  opened(nsp: string): ReadonlySet<Member> {
+    return this.#namespaces.get(nsp)?.open ?? NOBODY;
+  }
+
+  /** Members with at least one socket in one of the rooms; in the namespace, where `rooms` is empty. */
+  members(nsp: string, rooms: readonly string[]): ReadonlySet<Member> {
+    const entry = this.#namespaces.get(nsp);
+    if (entry === undefined) return NOBODY;
+    if (rooms.length === 0) return entry.occupied;
+    const found = new Set<Member>();
+    for (const room of rooms) {
+      const present = entry.rooms.get(room);
+      if (present === undefined) continue;
+      if (present instanceof Set) for (const member of present) found.add(member);
+      else found.add(present);
+    }
+    return found;
+  }
+
+  /** Rooms known over all namespaces. */
+  get roomCount(): number {
+    let count = 0;
+    for (const { rooms } of this.#namespaces.values()) count += rooms.size;
+    return count;
+  }
+}
+
+interface NamespaceInterest<Member> {
+  readonly open: Set<Member>;
+  readonly occupied: Set<Member>;
+  readonly rooms: Map<string, Member | Set<Member>>;
+}
+
+const NOBODY: ReadonlySet<never> = new Set();
+
+function removeFrom<Member>(rooms: Map<string, Member | Set<Member>>, room: string, member: Member): void {
+  const present = rooms.get(room);
+  if (present === member) rooms.delete(room);
+  else if (present instanceof Set && present.delete(member) && present.size === 0) rooms.delete(room);
+}

@@ -1,0 +1,41 @@
+/** Engine.IO's server with session ids that carry their owner's address, and transports that wait for the join gate. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerOptions } from "engine.io";
+import { Server, type Transport } from "engine.io";
+import { createSid } from "../routing/address.js";
+import type { JoinGate } from "./join-gate.js";
+
+type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
+
+export class Engine extends Server {
+  readonly #sidPrefix: string;
+  readonly #gate: JoinGate;
+
+  constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate) {
+    super(options);
+    this.#sidPrefix = sidPrefix;
+    this.#gate = gate;
+  }
+
+  override generateId(): string {
+    return createSid(this.#sidPrefix);
+  }
+
+  protected override createTransport(...args: Parameters<Server["createTransport"]>): Transport {
+    const transport = super.createTransport(...args);
+    // Engine.IO names the session on a session's first transport only; the gate needs it on the one it upgrades to as well.
+    const sid = (args[1] as EngineRequest)._query["sid"];
+    if (sid !== undefined) transport.sid = sid;
+    this.#gate.guard(transport);
+    return transport;
+  }
+
+  /** Answers 503 with the headers (CORS among them) that the app's Engine.IO middlewares set. */
+  refuse(request: IncomingMessage, response: ServerResponse, message: string): void {
+    this._applyMiddlewares(request, response, () => {
+      if (response.headersSent) return;
+      response.writeHead(503, { "Content-Type": "application/json", "Retry-After": "1" });
+      response.end(JSON.stringify({ message }));
+    });
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * A worker's HTTP server. It takes the connections that the front hands over, and requests that siblings forward over its Unix socket; listening
+ * there also starts the timeouts that Node's server only runs when it listens.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { setupWorker } from "@socket.io/sticky";
+import type { HttpListener } from "../apps/contract.js";
+import type { Config } from "../config/config.js";
+import { parseSid } from "../routing/address.js";
+import { isEnginePath, sidOf } from "../routing/request-line.js";
+import type { Engine } from "./engine.js";
+import type { Rescue, RescueOutcome } from "./rescue.js";
+
+/** How long an upgrade that nobody takes may stay: as long as Engine.IO leaves it. */
+const STRAY_UPGRADE_MS = 1_000;
+
+export interface HttpServerOptions {
+  readonly config: Config;
+  readonly slot: number;
+  readonly engine: Engine;
+  readonly rescue: Rescue;
+  onRescue(outcome: RescueOutcome): void;
+  onListenerError(error: unknown): void;
+}
+
+export class HttpServer {
+  readonly server: Server;
+  readonly #options: HttpServerOptions;
+  readonly #enginePath: string;
+  /** Connections from the front. Only what is not among them came over the Unix socket, and is not forwarded again. */
+  readonly #handed = new WeakSet<Socket>();
+  #listener: HttpListener | undefined;
+
+  constructor(options: HttpServerOptions) {
+    const { http, socketio } = options.config;
+    this.#options = options;
+    this.#enginePath = enginePathOf(socketio.path);
+    this.server = createServer({
+      headersTimeout: http.headersTimeoutMs,
+      requestTimeout: http.requestTimeoutMs,
+      keepAliveTimeout: http.keepAliveTimeoutMs,
+      connectionsCheckingInterval: 1_000,
+      noDelay: true,
+    });
+    this.server.on("request", (request, response) => this.#onRequest(request, response));
+    this.server.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
+  }
+
+  /** Requests that are not Socket.IO's. */
+  setListener(listener: HttpListener): void {
+    if (this.#listener !== undefined)
+      throw new Error("limpet.http() was called before: one listener takes all requests");
+    this.#listener = listener;
+  }
+
+  /**
+   * Starts taking connections from the front, by the worker half of @socket.io/sticky. It sees the server through a door that marks what comes
+   * from the front, and that leaves out its forced `Connection: close`: a later request for another worker is rescued instead.
+   */
+  takeConnections(): void {
+    const httpServer = {
+      emit: (_event: "connection", socket: Socket): void => {
+        this.#handed.add(socket);
+        this.server.emit("connection", socket);
+      },
+      prependListener: (): void => {},
+    };
+    setupWorker({ httpServer, engine: this.#options.engine });
+  }
+
+  /** @param path a fresh one: with `exclusive` its file outlives a SIGKILL */
+  async listen(path: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once("error", reject);
+      // Without `exclusive` the cluster's primary would listen, and a busy primary would hold up forwarded requests.
+      this.server.listen({ path, exclusive: true }, () => {
+        this.server.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { engine, rescue, onRescue, onListenerError } = this.#options;
+    const url = request.url ?? "";
+    if (!isEnginePath(url, this.#enginePath)) {
+      if (this.#listener === undefined) {
+        response.writeHead(404, { "Content-Type": "text/plain" }).end("Not found\n");
+        return;
+      }
+      Promise.resolve()
+        .then(() => this.#listener?.(request, response))
+        .catch(onListenerError);
+      return;
+    }
+    const slot = this.#foreignSlot(request);
+    if (slot === undefined) {
+      engine.handleRequest(request as Parameters<Engine["handleRequest"]>[0], response);
+      return;
+    }
+    const owner = rescue.owner(slot);
+    if (owner.kind === "gone") {
+      onRescue("gone");
+      // Engine.IO answers 400 "Session ID unknown", and the client starts anew.
+      engine.handleRequest(request as Parameters<Engine["handleRequest"]>[0], response);
+      return;
+    }
+    onRescue("forwarded");
+    rescue.forward(owner.path, request, response, () => {
+      onRescue(rescue.owner(slot).kind === "gone" ? "gone" : "unknown");
+      engine.refuse(request, response, "The worker that holds this session cannot be reached.");
+    });
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { engine, rescue, onRescue } = this.#options;
+    if (!isEnginePath(request.url ?? "", this.#enginePath)) {
+      // The app may have an upgrade listener of its own on io.httpServer.
+      const timer = setTimeout(() => {
+        if ((socket as Socket).bytesWritten === 0) socket.destroy();
+      }, STRAY_UPGRADE_MS);
+      socket.once("close", () => clearTimeout(timer));
+      socket.on("error", () => socket.destroy());
+      return;
+    }
+    const slot = this.#foreignSlot(request);
+    const owner = slot === undefined ? undefined : rescue.owner(slot);
+    if (owner === undefined || owner.kind === "gone") {
+      if (owner !== undefined) onRescue("gone");
+      engine.handleUpgrade(request as Parameters<Engine["handleUpgrade"]>[0], socket, head);
+      return;
+    }
+    onRescue("forwarded");
+    rescue.forwardUpgrade(owner.path, request, socket, head, () => {
+      onRescue("unknown");
+      socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    });
+  }
+
+  /** The slot of a sibling whose session a request is for; undefined where it is to be answered here. */
+  #foreignSlot(request: IncomingMessage): number | undefined {
+    const { config, slot } = this.#options;
+    if (!this.#handed.has(request.socket)) return undefined;
+    const sid = sidOf(request.url ?? "");
+    const address = sid === undefined ? undefined : parseSid(sid);
+    if (address === undefined || address.node !== config.nodeId || address.slot === slot) return undefined;
+    return address.slot;
+  }
+}
+
+/** Socket.IO's path as Engine.IO matches it: with exactly one slash at its end. */
+export function enginePathOf(path: string): string {
+  return `${path.replace(/\/$/, "")}/`;
+}

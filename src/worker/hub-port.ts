@@ -1,0 +1,225 @@
+/**
+ * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
+ *
+ * Interest changes collect until something must follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join
+ * before it reads what was published after it.
+ */
+import { decode, encode } from "@msgpack/msgpack";
+import { hasBinary } from "../lib/has-binary.js";
+import { encodeFrame } from "../link/frame.js";
+import type { Beat, Deliver, DownMessage, InterestChange, Publish, Sibling, UpMessage } from "../link/messages.js";
+import type { JoinGate } from "./join-gate.js";
+import type { RequestHandler } from "./requests.js";
+import { Requests } from "./requests.js";
+
+/** What the port needs of a wire. */
+export interface PortWire {
+  readonly queueBytes: number;
+  send(header: object, body?: Buffer): void;
+  offer(frame: readonly Buffer[]): boolean;
+}
+
+/** One namespace's adapter, as the port sees it. */
+export interface PortAdapter {
+  onDeliver(from: number, type: number, data: unknown): void;
+}
+
+export interface PortHandler {
+  onSiblings(siblings: readonly Sibling[]): void;
+  onCollect(id: number): void;
+  onStop(): void;
+  /** A message that this worker's own full wire could not take. */
+  onDropped(): void;
+}
+
+export class HubPort {
+  readonly #wire: PortWire;
+  readonly #gate: JoinGate;
+  readonly #handler: PortHandler;
+  readonly #adapters = new Map<string, PortAdapter>();
+  readonly #requests = new Requests();
+  readonly #counts = new Map<number, (count: number) => void>();
+  #nextCount = 1;
+  #changes: InterestChange[] = [];
+  /** Number the next batch of changes will carry. */
+  #seq = 1;
+  #known = 0;
+  /** Joins the hub does not know of yet: namespace and room to the batch they are in. */
+  readonly #unknownJoins = new Map<string, number>();
+
+  constructor(wire: PortWire, gate: JoinGate, handler: PortHandler) {
+    this.#wire = wire;
+    this.#gate = gate;
+    this.#handler = handler;
+  }
+
+  get queueBytes(): number {
+    return this.#wire.queueBytes;
+  }
+
+  open(nsp: string, adapter: PortAdapter): void {
+    this.#adapters.set(nsp, adapter);
+    this.#change(["open", nsp]);
+  }
+
+  close(nsp: string, adapter: PortAdapter): void {
+    if (this.#adapters.get(nsp) !== adapter) return;
+    this.#adapters.delete(nsp);
+    this.#change(["close", nsp]);
+  }
+
+  occupy(nsp: string): void {
+    this.#change(["occupy", nsp]);
+  }
+
+  vacate(nsp: string): void {
+    this.#change(["vacate", nsp]);
+  }
+
+  join(nsp: string, room: string): void {
+    this.#change(["join", nsp, room]);
+    this.#unknownJoins.set(roomKey(nsp, room), this.#seq);
+  }
+
+  leave(nsp: string, room: string): void {
+    this.#change(["leave", nsp, room]);
+    this.#unknownJoins.delete(roomKey(nsp, room));
+  }
+
+  /** Holds a session's writes until the hub knows that this worker has members in these rooms. */
+  holdUntilKnown(sid: string, nsp: string, rooms: Iterable<string>): void {
+    let seq = 0;
+    for (const room of rooms) seq = Math.max(seq, this.#unknownJoins.get(roomKey(nsp, room)) ?? 0);
+    if (seq > this.#known) this.#gate.hold(sid, seq);
+  }
+
+  /**
+   * @param data payload of a Socket.IO ClusterMessage
+   * @throws TypeError where the payload cannot be serialised (a BigInt, a cycle)
+   */
+  publish(message: Omit<Publish, "t" | "bin">, data: object): void {
+    const { bin, body } = serialize(data);
+    this.#flushChanges();
+    const header: Publish = { t: "publish", ...message, bin };
+    if (!this.#wire.offer(encodeFrame(header, body))) this.#handler.onDropped();
+  }
+
+  /** @returns the id that {@link publish} must carry as `req` and in the payload */
+  request(handler: RequestHandler): string {
+    return this.#requests.open(handler);
+  }
+
+  /** @returns how many workers still owed an answer */
+  abandon(id: string): number {
+    return this.#requests.abandon(id);
+  }
+
+  reply(to: number, nsp: string, type: number, data: object): void {
+    const { bin, body } = serialize(data);
+    this.#flushChanges();
+    if (!this.#wire.offer(encodeFrame({ t: "reply", to, nsp, type, bin } satisfies UpMessage, body)))
+      this.#handler.onDropped();
+  }
+
+  /** Workers of the node, this one among them, that have the namespace open. */
+  count(nsp: string): Promise<number> {
+    this.#flushChanges();
+    const id = this.#nextCount++;
+    return new Promise((resolve) => {
+      this.#counts.set(id, resolve);
+      this.#send({ t: "count", id, nsp });
+    });
+  }
+
+  beat(beat: Beat): void {
+    this.#send({ t: "beat", ...beat });
+  }
+
+  metrics(id: number, snapshot: unknown): void {
+    this.#send({ t: "metrics", id }, Buffer.from(JSON.stringify(snapshot)));
+  }
+
+  onMessage(message: DownMessage, body: Buffer): void {
+    switch (message.t) {
+      case "deliver":
+        this.#onDeliver(message, body);
+        break;
+      case "reply": {
+        const data = deserialize(message.bin, body);
+        this.#requests.reply(requestIdOf(data), message.from, message.type, data);
+        break;
+      }
+      case "known":
+        this.#known = message.seq;
+        for (const [key, seq] of this.#unknownJoins) {
+          if (seq > message.seq) break;
+          this.#unknownJoins.delete(key);
+        }
+        this.#gate.release(message.seq);
+        break;
+      case "expect":
+        this.#requests.expect(message.req, message.wids);
+        break;
+      case "gone":
+        this.#requests.gone(message.wid);
+        break;
+      case "counted":
+        this.#counts.get(message.id)?.(message.count);
+        this.#counts.delete(message.id);
+        break;
+      case "siblings":
+        this.#handler.onSiblings(message.list);
+        break;
+      case "collect":
+        this.#handler.onCollect(message.id);
+        break;
+      case "stop":
+        this.#handler.onStop();
+        break;
+    }
+  }
+
+  #onDeliver(message: Deliver, body: Buffer): void {
+    try {
+      this.#adapters.get(message.nsp)?.onDeliver(message.from, message.type, deserialize(message.bin, body));
+    } finally {
+      if (message.settle !== undefined) {
+        this.#flushChanges();
+        this.#send({ t: "settled", n: message.settle });
+      }
+    }
+  }
+
+  #change(change: InterestChange): void {
+    this.#changes.push(change);
+    if (this.#changes.length === 1) setImmediate(() => this.#flushChanges());
+  }
+
+  #flushChanges(): void {
+    if (this.#changes.length === 0) return;
+    this.#send({ t: "interest", seq: this.#seq++, changes: this.#changes });
+    this.#changes = [];
+  }
+
+  #send(message: UpMessage, body?: Buffer): void {
+    this.#wire.send(message, body);
+  }
+}
+
+const roomKey = (nsp: string, room: string): string => `${nsp}\0${room}`;
+
+/** As the stock streams adapter writes it: JSON, or MessagePack where binary is inside. */
+function serialize(data: object): { bin: boolean; body: Buffer } {
+  if (!hasBinary(data)) return { bin: false, body: Buffer.from(JSON.stringify(data)) };
+  const bytes = encode(data);
+  return { bin: true, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+function deserialize(bin: boolean, body: Buffer): unknown {
+  return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);
+}
+
+function requestIdOf(data: unknown): string {
+  const id = (data as { requestId?: unknown }).requestId;
+  return typeof id === "string" ? id : "";
+}

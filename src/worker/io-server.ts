@@ -1,0 +1,54 @@
+/**
+ * Builds the Socket.IO server of a worker: the stock `Server`, bound to limpet's engine instead of attached to a port, with everything that
+ * `attach` would have given it.
+ */
+import type { Server as HttpServer } from "node:http";
+import type { ServerOptions } from "socket.io";
+import { Server } from "socket.io";
+import type { SocketIoOptions } from "../config/socketio-options.js";
+import type { AdapterOptions } from "./adapter.js";
+import { createHubAdapter } from "./adapter.js";
+import type { Engine } from "./engine.js";
+import { internalsOf } from "./internals.js";
+
+export interface IoServerOptions {
+  readonly httpServer: HttpServer;
+  readonly engine: Engine;
+  readonly adapter: AdapterOptions;
+  readonly socketio: SocketIoOptions;
+  readonly maxNamespaces: number;
+  /** A client asked for one namespace too many and was answered "Invalid namespace". */
+  onNamespaceRefused(name: string): void;
+}
+
+export function createIoServer({
+  httpServer,
+  engine,
+  adapter,
+  socketio,
+  maxNamespaces,
+  onNamespaceRefused,
+}: IoServerOptions): Server {
+  const options = { ...socketio, adapter: createHubAdapter(adapter) };
+  const io = new Server(options as unknown as Partial<ServerOptions>);
+  const internals = internalsOf(io);
+  internals.httpServer = httpServer;
+  if (socketio.serveClient) internals.attachServe(httpServer);
+  io.bind(engine);
+
+  const checkNamespace = internals._checkNamespace.bind(io);
+  internals._checkNamespace = (name, auth, done) => {
+    if (internals._nsps.size < maxNamespaces) return checkNamespace(name, auth, done);
+    onNamespaceRefused(name);
+    done(false);
+  };
+
+  for (const name of ["attach", "listen", "attachApp"] as const) {
+    io[name] = (): never => {
+      throw new Error(
+        `io.${name}() is not available: limpet owns the port and the engine. Use limpet.http() for requests of your own.`,
+      );
+    };
+  }
+  return io;
+}

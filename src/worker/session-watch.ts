@@ -1,0 +1,65 @@
+/**
+ * Counts what happens to Engine.IO sessions: opened, closed and why, upgraded, refused, packets and bytes. Listens to Engine.IO's own events; the
+ * listeners are shared by all sessions and allocate nothing per packet.
+ */
+import type { Server, Socket, Transport } from "engine.io";
+
+export type TransportName = "polling" | "websocket" | "webtransport";
+
+export interface SessionCounters {
+  opened(): void;
+  closed(reason: string): void;
+  upgraded(outcome: "completed" | "failed"): void;
+  handshakeError(code: number): void;
+  /** One Socket.IO message (an Engine.IO `message` packet). */
+  received(bytes: number): void;
+  sent(bytes: number): void;
+}
+
+interface Packet {
+  readonly type: string;
+  readonly data?: string | Buffer;
+}
+
+export class SessionWatch {
+  readonly connections: Record<TransportName, number> = { polling: 0, websocket: 0, webtransport: 0 };
+
+  constructor(engine: Server, counters: SessionCounters) {
+    const { connections } = this;
+    const onPacket = ({ type, data }: Packet): void => {
+      if (type === "message") counters.received(sizeOf(data));
+    };
+    const onPacketCreate = ({ type, data }: Packet): void => {
+      if (type === "message") counters.sent(sizeOf(data));
+    };
+
+    engine.on("connection", (socket: Socket) => {
+      let transport = socket.transport.name as TransportName;
+      counters.opened();
+      connections[transport]++;
+      socket.on("packet", onPacket);
+      socket.on("packetCreate", onPacketCreate);
+      socket.on("upgrading", (next: Transport) => {
+        const onClose = (): void => counters.upgraded("failed");
+        next.once("close", onClose);
+        socket.once("upgrade", () => next.off("close", onClose));
+      });
+      socket.once("upgrade", () => {
+        counters.upgraded("completed");
+        connections[transport]--;
+        transport = socket.transport.name as TransportName;
+        connections[transport]++;
+      });
+      socket.once("close", (reason: string) => {
+        connections[transport]--;
+        counters.closed(reason);
+      });
+    });
+    engine.on("connection_error", ({ code }: { code: number }) => counters.handshakeError(code));
+  }
+}
+
+function sizeOf(data: string | Buffer | undefined): number {
+  if (data === undefined) return 0;
+  return typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Interest } from "../../src/routing/interest.js";
+
+const a = { name: "a" };
+const b = { name: "b" };
+const c = { name: "c" };
+const names = (members: ReadonlySet<{ name: string }>): string[] => [...members].map(({ name }) => name).sort();
+
+function threeOpen(): Interest<{ name: string }> {
+  const interest = new Interest<{ name: string }>();
+  for (const member of [a, b, c]) interest.open("/", member);
+  return interest;
+}
+
+test("a room's message goes to those with members in it, once each", () => {
+  const interest = threeOpen();
+  interest.join("/", "x", a);
+  interest.join("/", "x", b);
+  interest.join("/", "y", b);
+  assert.deepEqual(names(interest.members("/", ["x"])), ["a", "b"]);
+  assert.deepEqual(names(interest.members("/", ["x", "y"])), ["a", "b"]);
+  assert.deepEqual(names(interest.members("/", ["z"])), []);
+  interest.leave("/", "x", a);
+  assert.deepEqual(names(interest.members("/", ["x"])), ["b"]);
+});
+
+test("a message to a namespace goes to those with sockets in it; a question to its servers goes to those that have it open", () => {
+  const interest = threeOpen();
+  interest.occupy("/", b);
+  assert.deepEqual(names(interest.members("/", [])), ["b"]);
+  assert.deepEqual(names(interest.opened("/")), ["a", "b", "c"]);
+  interest.vacate("/", b);
+  assert.deepEqual(names(interest.members("/", [])), []);
+});
+
+test("namespaces do not share rooms, and one that nobody has open holds nothing", () => {
+  const interest = threeOpen();
+  interest.open("/n", a);
+  interest.join("/n", "x", a);
+  assert.deepEqual(names(interest.members("/", ["x"])), []);
+  interest.close("/n", a);
+  assert.equal(interest.namespaceCount, 1);
+  interest.join("/n", "x", a);
+  assert.deepEqual(names(interest.members("/n", ["x"])), []);
+});
+
+test("who is removed is forgotten everywhere, and nobody else is", () => {
+  const interest = threeOpen();
+  for (const room of ["x", "y"]) for (const member of [a, b]) interest.join("/", room, member);
+  interest.open("/only-a", a);
+  interest.remove(a);
+  assert.deepEqual(names(interest.members("/", ["x", "y"])), ["b"]);
+  assert.equal(interest.namespaceCount, 1);
+});
+
+test("10,000 namespaces opened and closed leave nothing behind", () => {
+  const interest = threeOpen();
+  for (let i = 0; i < 10_000; i++) {
+    interest.open(`/${i}`, a);
+    interest.join(`/${i}`, "own", a);
+    interest.leave(`/${i}`, "own", a);
+    interest.close(`/${i}`, a);
+  }
+  assert.equal(interest.namespaceCount, 1);
+  assert.equal(interest.roomCount, 0);
+});

@@ -85,9 +85,9 @@ export class Connection extends EventTarget {
   async #onConnect() {
     this.#set({ state: "connected" });
     this.dispatchEvent(new Event("online"));
-    void this.#measure();
     try {
       this.#set({ server: await this.request("whoami") });
+      await this.#measure();
     } catch (error) {
       // The connection is gone again; the next one asks anew.
       if (error.code !== "unconfirmed") throw error;

@@ -14,8 +14,8 @@ export function element(tag, { text, class: className, data, ...properties } = {
 
 /** The same colour for the same name, everywhere. */
 export function tint(node, name) {
-  let hash = 0;
-  for (const char of name) hash = (hash * 31 + char.codePointAt(0)) >>> 0;
-  node.style.setProperty("--hue", String((hash * 137) % 360));
+  let hash = 0x811c9dc5;
+  for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
+  node.style.setProperty("--hue", String(hash % 360));
   return node;
 }

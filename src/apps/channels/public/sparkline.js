@@ -1,5 +1,7 @@
 /** The last round trips as a line; the scale begins at zero and fits the highest. */
 const SAMPLES = 60;
+/** With fewer than this the line grows from the right, instead of stretching a few points over the whole width. */
+const FULL_WIDTH_FROM = 15;
 const WIDTH = 120;
 const HEIGHT = 36;
 
@@ -21,9 +23,10 @@ export class Sparkline {
     const highest = Math.max(...this.#samples);
     const lowest = Math.min(...this.#samples);
     const ceiling = Math.max(highest * 1.1, 1);
-    const start = WIDTH - ((this.#samples.length - 1) * WIDTH) / (SAMPLES - 1);
+    const step = WIDTH / (Math.max(FULL_WIDTH_FROM, this.#samples.length) - 1);
+    const start = WIDTH - (this.#samples.length - 1) * step;
     const points = this.#samples.map((value, index) => {
-      const x = start + (index * WIDTH) / (SAMPLES - 1);
+      const x = start + index * step;
       return `${x.toFixed(1)} ${(HEIGHT - (value / ceiling) * HEIGHT).toFixed(1)}`;
     });
     const line = `M${points.join("L")}`;

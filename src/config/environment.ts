@@ -16,8 +16,8 @@ const refusalByVariable = new Map([...refusedKeys].map(([path, reason]) => [vari
  * LIMPET_PORT=tcp://10.0.0.1:3000 among it. Such a variable is not a setting, whatever its name.
  */
 function isServiceLink(name: string, value: string): boolean {
-  if (/_PORT(_\d+_(TCP|UDP|SCTP))?$/.test(name)) return /^(tcp|udp|sctp):\/\//.test(value);
-  return /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/.test(name);
+  if (/_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/.test(name)) return true;
+  return /_PORT(_\d+_(TCP|UDP|SCTP))?$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value);
 }
 
 export function readEnvironment(environment: Environment, cwd: string): Reading {
@@ -41,5 +41,5 @@ function explainUnknown(name: string): string {
   const outer = names.find((variable) => name.startsWith(`${variable}_`));
   const near = nearest(withoutPrefix(name), names.map(withoutPrefix));
   const meant = near === undefined ? outer : PREFIX + near;
-  return `unknown variable; ${didYouMean(meant, "docs/configuration.md lists them all, `limpet check` those that have an effect")}`;
+  return `unknown variable; ${didYouMean(meant, "docs/configuration.md lists them all, `limpet check` prints the keys")}`;
 }

@@ -1,7 +1,17 @@
 /** Reads the configuration file. YAML holds JSON, so one parser reads both, and both have line numbers in the report. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document, type Node, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type Node,
+  type YAMLMap,
+} from "yaml";
 import { givenValue, type Given, type Reading } from "./given.js";
 import { configKeys, configSections } from "./keys.js";
 import { didYouMean, nearest } from "./near-miss.js";
@@ -55,7 +65,10 @@ class FileReader {
       const target = isAlias(valueNode) ? valueNode.resolve(this.#document) : valueNode;
       const key = keyByPath.get(name);
       if (key !== undefined) {
-        this.given.push(givenValue(key, valueNode?.toJS(this.#document) ?? null, origin, this.directory));
+        const value: unknown = valueNode?.toJS(this.#document) ?? null;
+        const originInside = (inner: readonly PropertyKey[]): string =>
+          this.#atPath([...name.split("."), ...inner]) ?? origin;
+        this.given.push(givenValue(key, value, this.directory, { origin, originInside }));
       } else if (!configSections.has(name)) {
         this.problems.push({ key: name, value: this.#show(valueNode), origin, message: explainUnknown(name, prefix) });
       } else if (isMap(target)) {
@@ -71,8 +84,15 @@ class FileReader {
     return showValue(node?.toJS(this.#document) ?? null);
   }
 
+  #atPath(path: readonly PropertyKey[]): string | undefined {
+    const node: unknown = this.#document.getIn(path, true);
+    return isNode(node) ? this.#at(node.range?.[0]) : undefined;
+  }
+
   #at(offset: number | undefined): string {
-    return offset === undefined ? this.shownPath : `${this.shownPath}:${this.#lines.linePos(offset).line}`;
+    return offset === undefined
+      ? `file ${this.shownPath}`
+      : `file ${this.shownPath}:${this.#lines.linePos(offset).line}`;
   }
 }
 

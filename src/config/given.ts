@@ -8,8 +8,10 @@ export interface Given {
   readonly value: unknown;
   /** The value as it was written. */
   readonly shown: string;
-  /** Where it was written: `limpet.yaml:3`, `variable LIMPET_PORT`, `flag --port`. */
+  /** Where it was written: `file limpet.yaml:3`, `variable LIMPET_PORT`, `flag --port`. */
   readonly origin: string;
+  /** The same for a part of the value, where the source can tell. */
+  readonly originInside?: (path: readonly PropertyKey[]) => string;
 }
 
 /** What a source holds. */
@@ -56,6 +58,11 @@ export function givenText(key: ConfigKey, text: string, origin: string, director
 }
 
 /** A value from the file, which has types of its own. */
-export function givenValue(key: ConfigKey, value: unknown, origin: string, directory: string): Given {
-  return { key, value: absolute(key, value, directory), shown: showValue(value), origin };
+export function givenValue(
+  key: ConfigKey,
+  value: unknown,
+  directory: string,
+  origins: Required<Pick<Given, "origin" | "originInside">>,
+): Given {
+  return { key, value: absolute(key, value, directory), shown: showValue(value), ...origins };
 }

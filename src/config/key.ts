@@ -44,7 +44,8 @@ export function integerKey(
 ): z.ZodDefault<z.ZodInt> {
   const integer = z.int().min(min).max(max);
   const schema = typeof fallback === "number" ? integer.default(fallback) : integer.default(fallback);
-  const allowed = `an integer from ${min} to ${max}${note === undefined ? "" : ` (${note})`}`;
+  const inUnit = rest.unit === undefined ? "" : `, in ${rest.unit}`;
+  const allowed = `an integer from ${min} to ${max}${inUnit}${note === undefined ? "" : ` (${note})`}`;
   return key(schema, { description, allowed, textForm: "integer", ...rest });
 }
 

@@ -1,5 +1,6 @@
 /** The schema as a list: every key with the names it goes by in the file, in the environment and on the command line. */
 import { z } from "zod";
+import type { Config } from "./config.js";
 import { keyInfo, type KeyInfo } from "./key.js";
 import { configSchema } from "./schema.js";
 
@@ -59,3 +60,8 @@ collect(configSchema.shape, "", keys, sections);
 
 export const configKeys: readonly ConfigKey[] = keys;
 export const configSections: ReadonlySet<string> = new Set(sections);
+
+/** The value of the key `path` in a configuration. */
+export function valueAt(config: Config, path: string): unknown {
+  return path.split(".").reduce<unknown>((outer, name) => (outer as Record<string, unknown>)[name], config);
+}

@@ -10,7 +10,7 @@ import { readEnvironment, type Environment } from "./environment.js";
 import { readConfigFile } from "./file.js";
 import { readFlags, type Flags } from "./flags.js";
 import type { Given, Reading } from "./given.js";
-import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys } from "./keys.js";
+import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys, valueAt } from "./keys.js";
 import { ConfigError, showValue, type Problem } from "./problem.js";
 import { configSchema } from "./schema.js";
 
@@ -23,7 +23,7 @@ export interface ConfigSources {
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** Key (`front.maxRequestLineBytes`) to where its value came from: `default`, `limpet.yaml:3`, `variable LIMPET_…`, `flag --…`. */
+  /** Key (`front.maxRequestLineBytes`) to where its value came from: `default`, `file limpet.yaml:3`, `variable LIMPET_…`, `flag --…`. */
   readonly origins: ReadonlyMap<string, string>;
 }
 
@@ -47,12 +47,9 @@ export function loadConfig({ flags = { values: {}, rest: [] }, env, cwd }: Confi
     if ([key, ...reads].some((path) => broken.has(path))) continue;
     const message = complain(config);
     if (message === undefined) continue;
-    problems.push({
-      key,
-      value: showValue(valueAt(config, key)),
-      origin: winners.get(key)?.origin ?? "default",
-      message,
-    });
+    const winner = winners.get(key);
+    const value = winner?.shown ?? showValue(valueAt(config, key));
+    problems.push({ key, value, origin: winner?.origin ?? "default", message });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return { config, origins: new Map(configKeys.map(({ path }) => [path, winners.get(path)?.origin ?? "default"])) };
@@ -66,17 +63,17 @@ function readFile({ values }: Flags, env: Environment, cwd: string): Reading {
   return { given: [], problems: [] };
 }
 
-function check({ key, value, shown, origin }: Given): Problem[] {
-  const result = key.schema.safeParse(value === undefined ? null : value);
+function check({ key, value, shown, origin, originInside }: Given): Problem[] {
+  const result = key.schema.safeParse(value);
   if (result.success) return [];
-  const inner = innerIssues(result.error.issues);
+  const inner = key.textForm === "json" ? innerIssues(result.error.issues) : [];
   if (inner.length === 0) return [{ key: key.path, value: shown, origin, message: `must be ${key.allowed}` }];
   return inner.map(({ path, message }) => ({
     key: [key.path, ...path.map(String)].join("."),
     value: showValue(
       path.reduce<unknown>((outer, name) => (outer as Record<PropertyKey, unknown> | undefined)?.[name], value),
     ),
-    origin,
+    origin: originInside?.(path) ?? origin,
     message: `${message}; ${key.path} must be ${key.allowed}`,
   }));
 }
@@ -104,8 +101,4 @@ function assemble(winners: ReadonlyMap<string, Given>): Config {
     section[last] = winners.get(path)?.value ?? schema.parse(undefined);
   }
   return deepFreeze(configSchema.parse(tree));
-}
-
-function valueAt(config: Config, path: string): unknown {
-  return path.split(".").reduce<unknown>((outer, name) => (outer as Record<string, unknown>)[name], config);
 }

@@ -5,7 +5,7 @@ export interface Problem {
   readonly key: string;
   /** The value as it was written (JSON for the file's), where there is one. */
   readonly value?: string;
-  /** `limpet.yaml:3`, `variable LIMPET_PORT`, `flag --port`. */
+  /** `file limpet.yaml:3`, `variable LIMPET_PORT`, `flag --port`. */
   readonly origin: string;
   /** What is allowed, and for near misses what may have been meant. */
   readonly message: string;
@@ -19,8 +19,9 @@ export function showValue(value: unknown): string {
   return json.length > MAX_VALUE_CHARS ? `${json.slice(0, MAX_VALUE_CHARS)}…` : json;
 }
 
+/** The problem on one line, whatever was written. */
 export function formatProblem({ key, value, origin, message }: Problem): string {
-  return `${key}${value === undefined ? "" : ` = ${value}`} (${origin}): ${message}`;
+  return `${key}${value === undefined ? "" : ` = ${value}`} (${origin}): ${message}`.replace(/\p{Cc}+/gu, " ");
 }
 
 /** Carries every problem found, not the first alone; its message is the whole report, one line each. */

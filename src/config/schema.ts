@@ -12,7 +12,7 @@ import { socketioSchema } from "./socketio-schema.js";
 
 /** Half of the slots: a reload starts a full new set beside the old one. */
 const MAX_WORKERS = MAX_SLOTS / 2;
-const MAX_BYTES = Number.MAX_SAFE_INTEGER;
+const MAX_QUEUE_BYTES = 1_099_511_627_776;
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 const isHost = (text: string): boolean => isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
@@ -100,7 +100,7 @@ export const configSchema = z.strictObject({
   }),
   hub: z.strictObject({
     maxQueueBytes: integerKey(
-      [1024, MAX_BYTES],
+      [1024, MAX_QUEUE_BYTES],
       67_108_864,
       "Bytes that may wait for one worker; messages beyond it are dropped and counted.",
       { unit: "bytes" },
@@ -116,7 +116,7 @@ export const configSchema = z.strictObject({
     readyTimeoutMs: timeKey(1, 60_000, "How long a worker may take from its start to ready."),
     hangTimeoutMs: key(z.int().min(1).max(MAX_TIMER_MS).nullable().default(null), {
       description: "Silence after which a worker counts as hung and is replaced.",
-      allowed: `an integer from 1 to ${MAX_TIMER_MS}, or null for the default`,
+      allowed: `an integer from 1 to ${MAX_TIMER_MS}, in ms, or null for the default`,
       textForm: "integer",
       unit: "ms",
       defaultText: "pingInterval + pingTimeout + 5000",

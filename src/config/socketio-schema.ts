@@ -130,10 +130,7 @@ export const refusedKeys: ReadonlyMap<string, string> = new Map([
   ["socketio.allowRequest", "it is a function, which cannot stand in a file; refuse clients in the app, with io.use()"],
   ["socketio.connectionStateRecovery", "recovery across workers is not supported yet"],
   ["socketio.initialPacket", "it is internal to Socket.IO"],
-  [
-    "socketio.addTrailingSlash",
-    "limpet routes the requests itself, with and without the slash Socket.IO's clients send",
-  ],
+  ["socketio.addTrailingSlash", "the slash is what Socket.IO's clients send, so it stays"],
   ["socketio.destroyUpgrade", "limpet answers foreign upgrades itself"],
   ["socketio.destroyUpgradeTimeout", "limpet answers foreign upgrades itself"],
 ]);

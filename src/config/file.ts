@@ -45,7 +45,7 @@ class FileReader {
     for (const { message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
       this.problems.push({ key: "config", origin: this.#at(pos[0]), message: `not valid YAML or JSON: ${message}` });
     }
-    if (this.problems.length > 0) return;
+    if (this.problems.length > 0 || !this.#isPlainData()) return;
     const root = this.#document.contents;
     if (isMap(root)) this.#readMap(root, "");
     else if (root !== null && !(isScalar(root) && root.value === null)) {
@@ -58,12 +58,25 @@ class FileReader {
     }
   }
 
+  /** Aliases can point nowhere, at themselves, or at one another until they fill the memory. */
+  #isPlainData(): boolean {
+    try {
+      JSON.stringify(this.#document.toJS());
+      return true;
+    } catch (error) {
+      const [reason] = (error as Error).message.split("\n");
+      this.problems.push({ key: "config", origin: this.#at(undefined), message: `not plain data: ${reason}` });
+      return false;
+    }
+  }
+
   #readMap(map: YAMLMap, prefix: string): void {
     for (const { key: keyNode, value: valueNode } of map.items as { key: Node; value: Node | null }[]) {
-      const name = prefix + String(isScalar(keyNode) ? keyNode.value : keyNode);
+      const ownName = String(isScalar(keyNode) ? keyNode.value : keyNode);
+      const name = prefix + ownName;
       const origin = this.#at(keyNode.range?.[0]);
       const target = isAlias(valueNode) ? valueNode.resolve(this.#document) : valueNode;
-      const key = keyByPath.get(name);
+      const key = ownName.includes(".") ? undefined : keyByPath.get(name);
       if (key !== undefined) {
         const value: unknown = valueNode?.toJS(this.#document) ?? null;
         const originInside = (inner: readonly PropertyKey[]): string =>
@@ -99,6 +112,7 @@ class FileReader {
 function explainUnknown(name: string, prefix: string): string {
   const refusal = refusedKeys.get(name);
   if (refusal !== undefined) return `cannot be configured: ${refusal}`;
+  if (keyByPath.has(name) || configSections.has(name)) return "unknown key; write a section, and its keys inside it";
   const sibling = nearest(lastName(name), namesIn(prefix));
   const meant = sibling === undefined ? nearest(name, keyByPath.keys(), (path) => [lastName(path)]) : prefix + sibling;
   const where = prefix === "" ? "the keys" : `the keys of ${prefix.slice(0, -1)}`;

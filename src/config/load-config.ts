@@ -74,22 +74,47 @@ function check({ key, value, shown, origin, originInside }: Given): Problem[] {
       path.reduce<unknown>((outer, name) => (outer as Record<PropertyKey, unknown> | undefined)?.[name], value),
     ),
     origin: originInside?.(path) ?? origin,
-    message: `${message}; ${key.path} must be ${key.allowed}`,
+    message: message === UNKNOWN ? `${UNKNOWN}; ${key.path} must be ${key.allowed}` : message,
   }));
 }
 
+const UNKNOWN = "unknown key";
+
+interface InnerIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
 /** The issues inside a mapping: for them the key's own sentence alone would not say which part is wrong. */
-function innerIssues(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+function innerIssues(issues: readonly z.core.$ZodIssue[]): InnerIssue[] {
   return issues.flatMap((issue) => {
+    const { path } = issue;
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((name) => ({ ...issue, path: [...issue.path, name], message: "unknown key" }));
+      return issue.keys.map((name) => ({ path: [...path, name], message: UNKNOWN }));
     }
-    if (issue.code !== "invalid_union") return issue.path.length > 0 ? [issue] : [];
-    const branches = issue.errors.map((branch) => innerIssues(branch));
-    const deep = branches.find((branch) => branch.length > 0) ?? [];
-    if (deep.length > 0) return deep.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
-    return issue.path.length > 0 ? [issue] : [];
+    if (issue.code === "invalid_union") {
+      const deep = issue.errors.map((branch) => innerIssues(branch)).find((branch) => branch.length > 0);
+      if (deep !== undefined) return deep.map((inner) => ({ ...inner, path: [...path, ...inner.path] }));
+    }
+    return path.length > 0 ? [{ path, message: `must be ${expected(issue)}` }] : [];
   });
+}
+
+function expected(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.expected === "int" ? "an integer" : `of type ${issue.expected}`;
+    case "invalid_value":
+      return `one of ${issue.values.map(String).join(", ")}`;
+    case "invalid_union":
+      return issue.errors.flat().map(expected).join(", or ");
+    case "too_small":
+      return issue.origin === "string" ? `of length ${issue.minimum} or more` : `at least ${issue.minimum}`;
+    case "too_big":
+      return `at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
 }
 
 function assemble(winners: ReadonlyMap<string, Given>): Config {

@@ -74,6 +74,8 @@ test("an empty file, one of comments alone and an empty section change nothing",
 test("YAML anchors and aliases are followed", (t) => {
   const text = "port: &size 4002\nopsPort: 0\nfront: { maxRequestLineBytes: *size }\n";
   assert.equal(loadFile(t, text).config.front.maxRequestLineBytes, 4002);
+  const shared = "socketio:\n  perMessageDeflate: &small { threshold: 5 }\n  httpCompression: *small\n";
+  assert.deepEqual(loadFile(t, shared).config.socketio.httpCompression, { threshold: 5 });
 });
 
 test("every key can be set by its variable", () => {

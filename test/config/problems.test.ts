@@ -132,12 +132,47 @@ test("a wrong part of a mapping is named, with its own line", (t) => {
     'socketio:\n  cors:\n    orgin: "*"\n    credentials: "yes"\n  perMessageDeflate:\n    zlibDeflateOptions:\n      level: 20\n';
   const lines = problemsOf(() => loadFile(t, text));
   assert.match(lines.join("\n"), /^socketio\.cors\.orgin = "\*" \(file limpet\.yaml:3\): unknown key; .*origin/m);
-  assert.match(lines.join("\n"), /^socketio\.cors\.credentials = "yes" \(file limpet\.yaml:4\): .*boolean/m);
   assert.match(
     lines.join("\n"),
-    /^socketio\.perMessageDeflate\.zlibDeflateOptions\.level = 20 \(file limpet\.yaml:7\): .*<=9/m,
+    /^socketio\.cors\.credentials = "yes" \(file limpet\.yaml:4\): must be of type boolean$/m,
+  );
+  assert.match(
+    lines.join("\n"),
+    /^socketio\.perMessageDeflate\.zlibDeflateOptions\.level = 20 \(file limpet\.yaml:7\): must be at most 9$/m,
   );
   assert.equal(lines.length, 3);
+});
+
+test("a part that may be of several types is told all of them", () => {
+  const problem = (variable: string, value: string) => problemsOf(() => load({ env: { [variable]: value } }));
+  assert.deepEqual(problem("LIMPET_SOCKETIO_CORS", '{"origin":5}'), [
+    "socketio.cors.origin = 5 (variable LIMPET_SOCKETIO_CORS): must be of type boolean, or of type string, or of type array",
+  ]);
+  assert.deepEqual(problem("LIMPET_SOCKETIO_COOKIE", '{"sameSite":"loose","name":""}'), [
+    'socketio.cookie.name = "" (variable LIMPET_SOCKETIO_COOKIE): must be of length 1 or more',
+    'socketio.cookie.sameSite = "loose" (variable LIMPET_SOCKETIO_COOKIE): must be of type boolean, or one of lax, strict, none',
+  ]);
+  assert.deepEqual(problem("LIMPET_SOCKETIO_HTTP_COMPRESSION", '{"level":1.5}'), [
+    "socketio.httpCompression.level = 1.5 (variable LIMPET_SOCKETIO_HTTP_COMPRESSION): must be an integer",
+  ]);
+});
+
+test("a key with its section in one name is refused, for it could stand there twice", (t) => {
+  assert.deepEqual(
+    problemsOf(() => loadFile(t, "log.level: warn\n")),
+    ['log.level = "warn" (file limpet.yaml:1): unknown key; write a section, and its keys inside it'],
+  );
+});
+
+test("aliases that point nowhere, at themselves or at one another without end are refused", (t) => {
+  const laughs = ["a: &a [x,x,x,x,x,x,x,x,x]", ..."bcdefg"].map((name, i) => {
+    const before = "abcdefg".charAt(i - 1);
+    return i === 0 ? name : `${name}: &${name} [${Array(9).fill(`*${before}`).join(",")}]`;
+  });
+  for (const text of ["port: *nowhere\n", "front: &f\n  front: *f\n", laughs.join("\n")]) {
+    const lines = problemsOf(() => loadFile(t, text));
+    assert.match(lines.join("\n"), /^config \(file limpet\.yaml(:1)?\): not (plain data|valid YAML or JSON): .+$/);
+  }
 });
 
 test("a section that is no mapping is refused", (t) => {

@@ -1,0 +1,228 @@
+/**
+ * Every metric of limpet's own, once: the objects that count, the table in docs/metrics.md and the dashboard's test all come from here.
+ *
+ * Labels are bounded sets. Each combination is exported as 0 from the start, so that a rate over the first event is right and a dashboard
+ * has a line before anything has happened. Node's own metrics (`process_*`, `nodejs_*`) come from prom-client and are not listed.
+ */
+
+/** A label's values; `null` for one that is bounded by its nature, such as a worker's slot. */
+export type LabelValues = readonly string[] | null;
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly unit: string;
+  readonly labels: Readonly<Record<string, LabelValues>>;
+  /** Upper bounds, for histograms. */
+  readonly buckets?: readonly number[];
+  /** Shown for each process by a `worker` label that the primary adds; all others are summed over the workers. */
+  readonly perWorker?: true;
+}
+
+const NO_LABELS = {} as const;
+
+/** 0.1 ms to 10 s. */
+const SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+] as const;
+
+/** Measured in every process: the workers and the primary. */
+export const processCatalog = {
+  eventLoopLag: {
+    name: "limpet_event_loop_lag_seconds",
+    help: "How late a timer of the process ran: one sample for each turn of a 50 ms timer, one large one for a stall.",
+    type: "histogram",
+    unit: "seconds",
+    labels: NO_LABELS,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    perWorker: true,
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+/** Counted where it happens: most in the primary, what a worker refuses to send in the worker. */
+const hubMessages = {
+  name: "limpet_hub_messages_total",
+  help: "Messages between workers: received from one, forwarded to one, skipped (a worker without members was spared), dropped (its queue was full), rejected (over a limit).",
+  type: "counter",
+  unit: "messages",
+  labels: { outcome: ["received", "forwarded", "skipped", "dropped", "rejected"] },
+} as const satisfies MetricDefinition;
+
+/** Measured in the workers. */
+export const workerCatalog = {
+  connections: {
+    name: "limpet_connections",
+    help: "Open Engine.IO sessions by the transport they use now.",
+    type: "gauge",
+    unit: "sessions",
+    labels: { transport: ["polling", "websocket"] },
+    perWorker: true,
+  },
+  sessionsOpened: {
+    name: "limpet_sessions_opened_total",
+    help: "Engine.IO sessions opened: successful handshakes.",
+    type: "counter",
+    unit: "sessions",
+    labels: NO_LABELS,
+  },
+  sessionsClosed: {
+    name: "limpet_sessions_closed_total",
+    help: "Engine.IO sessions closed, by Engine.IO's reason.",
+    type: "counter",
+    unit: "sessions",
+    labels: {
+      reason: [
+        "transport_close",
+        "transport_error",
+        "ping_timeout",
+        "forced_close",
+        "server_close",
+        "parse_error",
+        "client_error",
+        "other",
+      ],
+    },
+  },
+  pingTimeouts: {
+    name: "limpet_ping_timeouts_total",
+    help: "Sessions closed for a missing pong, by cause: the client was silent, or the worker was too late to hear it.",
+    type: "counter",
+    unit: "sessions",
+    labels: { cause: ["client_gone", "server_late"] },
+  },
+  upgrades: {
+    name: "limpet_upgrades_total",
+    help: "Transport upgrades from polling that ended, by outcome.",
+    type: "counter",
+    unit: "upgrades",
+    labels: { outcome: ["completed", "failed"] },
+  },
+  handshakeErrors: {
+    name: "limpet_handshake_errors_total",
+    help: "Requests that Engine.IO refused, by its error code.",
+    type: "counter",
+    unit: "requests",
+    labels: {
+      code: [
+        "unknown_transport",
+        "unknown_sid",
+        "bad_handshake_method",
+        "bad_request",
+        "forbidden",
+        "unsupported_protocol_version",
+        "other",
+      ],
+    },
+  },
+  rescues: {
+    name: "limpet_rescues_total",
+    help: "Requests that reached a worker which does not hold their session, by where the owner is and what became of them.",
+    type: "counter",
+    unit: "requests",
+    labels: { target: ["worker", "node"], outcome: ["forwarded", "gone", "unknown", "loop", "failed"] },
+  },
+  messagesReceived: {
+    name: "limpet_messages_received_total",
+    help: "Engine.IO message packets received from clients.",
+    type: "counter",
+    unit: "messages",
+    labels: NO_LABELS,
+  },
+  messagesSent: {
+    name: "limpet_messages_sent_total",
+    help: "Engine.IO message packets written to clients.",
+    type: "counter",
+    unit: "messages",
+    labels: NO_LABELS,
+  },
+  bytesReceived: {
+    name: "limpet_bytes_received_total",
+    help: "Payload bytes of the message packets received from clients.",
+    type: "counter",
+    unit: "bytes",
+    labels: NO_LABELS,
+  },
+  bytesSent: {
+    name: "limpet_bytes_sent_total",
+    help: "Payload bytes of the message packets written to clients.",
+    type: "counter",
+    unit: "bytes",
+    labels: NO_LABELS,
+  },
+  appErrors: {
+    name: "limpet_app_errors_total",
+    help: "Errors that the app threw or rejected with and did not handle.",
+    type: "counter",
+    unit: "errors",
+    labels: NO_LABELS,
+  },
+  hubMessages,
+} as const satisfies Record<string, MetricDefinition>;
+
+/** Measured in the primary. */
+export const primaryCatalog = {
+  workers: {
+    name: "limpet_workers",
+    help: "Worker slots by state.",
+    type: "gauge",
+    unit: "workers",
+    labels: { state: ["starting", "ready", "draining", "stopped", "backing_off"] },
+  },
+  workerRestarts: {
+    name: "limpet_worker_restarts_total",
+    help: "Workers that ended and are replaced, by cause.",
+    type: "counter",
+    unit: "workers",
+    labels: { cause: ["crash", "hang", "killed", "not_ready", "reload"] },
+  },
+  handoffSeconds: {
+    name: "limpet_handoff_seconds",
+    help: "From a connection's acceptance to its hand-over to a worker; the wait for its request line is part of it.",
+    type: "histogram",
+    unit: "seconds",
+    labels: NO_LABELS,
+    buckets: SECONDS,
+  },
+  frontRefusals: {
+    name: "limpet_front_refusals_total",
+    help: "Connections that the primary refused before they reached a worker, by reason.",
+    type: "counter",
+    unit: "connections",
+    labels: {
+      reason: ["request_line_too_long", "request_line_timeout", "not_http", "overloaded", "no_worker", "draining"],
+    },
+  },
+  hubMessages,
+  hubQueueBytes: {
+    name: "limpet_hub_queue_bytes",
+    help: "Bytes that wait in the primary for a worker to take them, by its slot.",
+    type: "gauge",
+    unit: "bytes",
+    labels: { worker: null },
+  },
+  buildInfo: {
+    name: "limpet_build_info",
+    help: "Always 1: the version of limpet and the number of the node.",
+    type: "gauge",
+    unit: "",
+    labels: { version: null, node: null },
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export interface CataloguedMetric extends MetricDefinition {
+  readonly measuredIn: "each process" | "workers" | "primary" | "workers and primary";
+}
+
+/** All of them, once, in the order of the documentation. */
+export const metricCatalog: readonly CataloguedMetric[] = [
+  ...Object.values(workerCatalog).map((definition) => place(definition, "workers")),
+  ...Object.values(processCatalog).map((definition) => place(definition, "each process")),
+  ...Object.values(primaryCatalog)
+    .filter((definition) => definition !== hubMessages)
+    .map((definition) => place(definition, "primary")),
+];
+
+function place(definition: MetricDefinition, measuredIn: CataloguedMetric["measuredIn"]): CataloguedMetric {
+  return { ...definition, measuredIn: definition === hubMessages ? "workers and primary" : measuredIn };
+}

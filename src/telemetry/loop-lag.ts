@@ -1,0 +1,68 @@
+/**
+ * How late the event loop is. A timer is due every {@link INTERVAL_MS}; how much later it runs is one sample, so a loop that was blocked
+ * for 5 s shows as one sample of 5 s.
+ */
+const INTERVAL_MS = 50;
+/** Longest window that {@link LoopLag.recentMaxMs} can look back. */
+const RETENTION_MS = 120_000;
+
+export interface LoopLagOptions {
+  readonly intervalMs?: number;
+  /** Called with each sample. */
+  readonly onSample?: (lagMs: number) => void;
+  /** A monotonic clock, in ms. */
+  readonly now?: () => number;
+}
+
+export class LoopLag {
+  readonly #intervalMs: number;
+  readonly #onSample: (lagMs: number) => void;
+  readonly #now: () => number;
+  readonly #timer: NodeJS.Timeout;
+  #lastTickMs: number;
+  #lagMs = 0;
+  /** Samples that no later one has exceeded, oldest and largest first. */
+  readonly #peaks: { readonly atMs: number; readonly lagMs: number }[] = [];
+
+  /** Samples until {@link stop}; does not keep the process alive. */
+  constructor({ intervalMs = INTERVAL_MS, onSample = () => {}, now = () => performance.now() }: LoopLagOptions = {}) {
+    this.#intervalMs = intervalMs;
+    this.#onSample = onSample;
+    this.#now = now;
+    this.#lastTickMs = now();
+    this.#timer = setInterval(() => this.tick(), intervalMs);
+    this.#timer.unref();
+  }
+
+  /** The last sample. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  /** The largest lag in the last `windowMs` (at most two minutes), a stall that has only just ended included. */
+  recentMaxMs(windowMs: number): number {
+    const nowMs = this.#now();
+    const peak = this.#peaks.find(({ atMs }) => atMs >= nowMs - windowMs);
+    return Math.max(peak?.lagMs ?? 0, this.#lateBy(nowMs));
+  }
+
+  /** What the timer does: takes a sample. */
+  tick(): void {
+    const nowMs = this.#now();
+    const lagMs = this.#lateBy(nowMs);
+    this.#lastTickMs = nowMs;
+    this.#lagMs = lagMs;
+    while ((this.#peaks.at(-1)?.lagMs ?? Infinity) <= lagMs) this.#peaks.pop();
+    this.#peaks.push({ atMs: nowMs, lagMs });
+    while ((this.#peaks[0]?.atMs ?? Infinity) < nowMs - RETENTION_MS) this.#peaks.shift();
+    this.#onSample(lagMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #lateBy(nowMs: number): number {
+    return Math.max(0, nowMs - this.#lastTickMs - this.#intervalMs);
+  }
+}

@@ -1,0 +1,62 @@
+/** The metrics of a worker process, and the names that Engine.IO's reasons and codes have in them. */
+import { Registry } from "prom-client";
+import { workerCatalog } from "./catalog.js";
+import type { LoopLag } from "./loop-lag.js";
+import { createMetrics, snapshotOf, type MetricsOf } from "./metric-objects.js";
+import type { MetricSnapshot } from "./node-metrics.js";
+import { measureProcess } from "./process-metrics.js";
+
+/** Totals that are counted per packet: plain numbers to add to, copied when the metrics are collected. */
+export interface Tally {
+  messagesReceived: number;
+  messagesSent: number;
+  bytesReceived: number;
+  bytesSent: number;
+}
+
+export interface WorkerMetrics extends Omit<MetricsOf<typeof workerCatalog>, keyof Tally> {
+  readonly tally: Tally;
+  readonly registry: Registry;
+  readonly loopLag: LoopLag;
+  /** All values now; what the primary's NodeMetrics takes, after its way through JSON. */
+  snapshot(): Promise<MetricSnapshot[]>;
+  /** Ends the measuring of the event loop. */
+  stop(): void;
+}
+
+export function createWorkerMetrics(): WorkerMetrics {
+  const registry = new Registry();
+  const tally: Tally = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
+  const metrics = createMetrics(workerCatalog, registry, {
+    messagesReceived: () => tally.messagesReceived,
+    messagesSent: () => tally.messagesSent,
+    bytesReceived: () => tally.bytesReceived,
+    bytesSent: () => tally.bytesSent,
+  });
+  const loopLag = measureProcess(registry);
+  return {
+    ...metrics,
+    tally,
+    registry,
+    loopLag,
+    snapshot: () => snapshotOf(registry),
+    stop: () => loopLag.stop(),
+  };
+}
+
+export type SessionCloseReason = (typeof workerCatalog.sessionsClosed.labels.reason)[number];
+export type HandshakeError = (typeof workerCatalog.handshakeErrors.labels.code)[number];
+
+const closeReasons = new Map(
+  workerCatalog.sessionsClosed.labels.reason.map((name) => [name.replaceAll("_", " "), name]),
+);
+
+/** @param reason as Engine.IO gives it to `close`, for example "transport close" */
+export function closeReasonOf(reason: string): SessionCloseReason {
+  return closeReasons.get(reason) ?? "other";
+}
+
+/** @param code as in Engine.IO's `connection_error`: its place in the list of the label's values */
+export function handshakeErrorOf(code: number): HandshakeError {
+  return workerCatalog.handshakeErrors.labels.code[code] ?? "other";
+}

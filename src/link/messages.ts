@@ -19,6 +19,14 @@ export interface Boot {
   readonly listenPath: string;
 }
 
+/**
+ * A worker's first word, over IPC: it listens now. Node 20 loses what the primary sends to a cluster worker that is an ES module before the module
+ * has its listener.
+ */
+export interface Awake {
+  readonly type: "limpet:awake";
+}
+
 /** A worker that cannot start says why, over IPC, before it exits. */
 export interface BootFailure {
   readonly type: "limpet:boot-failed";

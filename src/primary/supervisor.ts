@@ -161,19 +161,22 @@ export class Supervisor {
     const readyTimer = setTimeout(() => {
       if (worker.state === "starting") this.#end(worker, "not_ready", "worker killed: it was not ready in time");
     }, config.supervisor.readyTimeoutMs);
+    const sendBoot = (): void => {
+      process.send(boot, (error: Error | null) => {
+        if (error !== null) log.warn({ err: error, slot, wid }, "worker could not be told how to start");
+      });
+    };
     process.on("error", (error) => log.warn({ err: error, slot, wid }, "channel to the worker failed"));
     process.on("message", (message: unknown) => {
       const { type } = message as { type?: unknown };
       if (type === "sticky:connection") worker.load.sessionOpened();
       else if (type === "sticky:disconnection") worker.load.sessionClosed();
+      else if (type === "limpet:awake") sendBoot();
       else if (type === "limpet:boot-failed") failure = message as BootFailure;
     });
     process.once("exit", (code, signal) => {
       clearTimeout(readyTimer);
       this.#onExit(worker, code, signal as NodeJS.Signals | null, failure);
-    });
-    process.send(boot, (error: Error | null) => {
-      if (error !== null) log.warn({ err: error, slot, wid }, "worker could not be told how to start");
     });
     log.debug({ slot, wid, pid: worker.pid }, "worker started");
   }

@@ -63,3 +63,8 @@ function sidOfEncoded(query: string): string | undefined {
 export function isEnginePath(target: string, path: string): boolean {
   return target.startsWith(path);
 }
+
+/** Socket.IO's path as Engine.IO matches it: with exactly one slash at its end. */
+export function enginePathOf(path: string): string {
+  return `${path.replace(/\/$/, "")}/`;
+}

@@ -9,7 +9,7 @@ import { setupWorker } from "@socket.io/sticky";
 import type { HttpListener } from "../apps/contract.js";
 import type { Config } from "../config/config.js";
 import { parseSid } from "../routing/address.js";
-import { isEnginePath, sidOf } from "../routing/request-line.js";
+import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
 import type { Rescue, RescueOutcome } from "./rescue.js";
 
@@ -67,7 +67,7 @@ export class HttpServer {
       },
       prependListener: (): void => {},
     };
-    setupWorker({ httpServer, engine: this.#options.engine });
+    setupWorker({ httpServer, engine: this.#options.engine } as unknown as Parameters<typeof setupWorker>[0]);
   }
 
   /** @param path a fresh one: with `exclusive` its file outlives a SIGKILL */
@@ -90,9 +90,11 @@ export class HttpServer {
         response.writeHead(404, { "Content-Type": "text/plain" }).end("Not found\n");
         return;
       }
-      Promise.resolve()
-        .then(() => this.#listener?.(request, response))
-        .catch(onListenerError);
+      this.#callListener(this.#listener, request, response).catch((error: unknown) => {
+        onListenerError(error);
+        if (response.headersSent) response.destroy();
+        else response.writeHead(500, { "Content-Type": "text/plain" }).end("Internal server error\n");
+      });
       return;
     }
     const slot = this.#foreignSlot(request);
@@ -112,6 +114,11 @@ export class HttpServer {
       onRescue(rescue.owner(slot).kind === "gone" ? "gone" : "unknown");
       engine.refuse(request, response, "The worker that holds this session cannot be reached.");
     });
+  }
+
+  /** What a listener throws, at once or later, must not end the worker. */
+  async #callListener(listener: HttpListener, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await listener(request, response);
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -148,9 +155,4 @@ export class HttpServer {
     if (address === undefined || address.node !== config.nodeId || address.slot === slot) return undefined;
     return address.slot;
   }
-}
-
-/** Socket.IO's path as Engine.IO matches it: with exactly one slash at its end. */
-export function enginePathOf(path: string): string {
-  return `${path.replace(/\/$/, "")}/`;
 }

@@ -5,7 +5,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { ServerOptions } from "socket.io";
 import { Server } from "socket.io";
-import type { SocketIoOptions } from "../config/socketio-options.js";
+import { toServerOptions, type SocketIoOptions } from "../config/socketio-options.js";
 import type { AdapterOptions } from "./adapter.js";
 import { createHubAdapter } from "./adapter.js";
 import type { Engine } from "./engine.js";
@@ -29,8 +29,10 @@ export function createIoServer({
   maxNamespaces,
   onNamespaceRefused,
 }: IoServerOptions): Server {
-  const options = { ...socketio, adapter: createHubAdapter(adapter) };
-  const io = new Server(options as unknown as Partial<ServerOptions>);
+  const io = new Server({
+    ...toServerOptions(socketio),
+    adapter: createHubAdapter(adapter) as unknown as NonNullable<ServerOptions["adapter"]>,
+  });
   const internals = internalsOf(io);
   internals.httpServer = httpServer;
   if (socketio.serveClient) internals.attachServe(httpServer);

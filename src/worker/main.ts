@@ -1,0 +1,167 @@
+/**
+ * A worker process: what it is made of, in the order in which it starts. The primary starts it by path and tells it over IPC who it is.
+ */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { HttpListener, Limpet } from "../apps/contract.js";
+import type { Config } from "../config/config.js";
+import { deepFreeze } from "../config/deep-readonly.js";
+import { toServerOptions } from "../config/socketio-options.js";
+import type { Awake, Boot, BootFailure, DownMessage, UpMessage } from "../link/messages.js";
+import { Wire } from "../link/wire.js";
+import { sidPrefix } from "../routing/address.js";
+import { createAppMetrics } from "../telemetry/app-metrics.js";
+import { createLogger } from "../telemetry/log.js";
+import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
+import { AppError, loadApp, runApp } from "./app-loader.js";
+import { Engine } from "./engine.js";
+import { HttpServer } from "./http-server.js";
+import { HubPort } from "./hub-port.js";
+import { createIoServer } from "./io-server.js";
+import { JoinGate } from "./join-gate.js";
+import { Rescue } from "./rescue.js";
+import { SessionMetrics } from "./session-metrics.js";
+import { SessionWatch } from "./session-watch.js";
+
+const BEAT_MS = 1_000;
+/** How long requests in flight may take once the worker stops. */
+const STOP_GRACE_MS = 2_000;
+
+// The primary decides when this process ends: a terminal or a service manager signals the whole group.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+
+const booted = once(process, "message") as Promise<[Boot]>;
+process.send?.({ type: "limpet:awake" } satisfies Awake);
+const [boot] = await booted;
+try {
+  await startWorker(boot);
+} catch (error) {
+  await reportFailure(error);
+  process.exit(1);
+}
+
+async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Boot): Promise<void> {
+  const config = deepFreeze(given) as Config;
+  const log = createLogger({ level: config.log.level, node: config.nodeId, worker: slot });
+  const metrics = createWorkerMetrics();
+
+  exitOnUncaught(log);
+  let stopping = false;
+
+  const gate = new JoinGate();
+  const rescue = new Rescue();
+  const link = connect(hubPath);
+  await once(link, "connect");
+  const wire = new Wire(
+    link,
+    {
+      onFrame: (header, body) => port.onMessage(header as DownMessage, body),
+      onClose: (error) => {
+        // Without the primary this worker is out of reach: its clients are better off elsewhere.
+        if (!stopping) log.fatal({ err: error }, "link to the primary closed");
+        process.exit(stopping ? 0 : 1);
+      },
+    },
+    config.hub.maxQueueBytes,
+  );
+  wire.send({ t: "hello", wid } satisfies UpMessage);
+  const port: HubPort = new HubPort(wire, gate, {
+    onSiblings: (siblings) => rescue.update(siblings.filter((sibling) => sibling.slot !== slot)),
+    onCollect: (id) => void sendMetrics(id),
+    onStop: () => void stop(),
+    onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
+  });
+
+  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: config.nodeId, slot }), gate);
+  const watch = new SessionWatch(engine, new SessionMetrics(metrics, config.socketio));
+  const http = new HttpServer({
+    config,
+    slot,
+    engine,
+    rescue,
+    onRescue: (outcome) => metrics.rescues.inc({ target: "worker", outcome }),
+    onListenerError: (error) => onAppError(error, "the app's HTTP listener failed"),
+  });
+  const io = createIoServer({
+    httpServer: http.server,
+    engine,
+    adapter: { port, requestTimeoutMs: config.hub.requestTimeoutMs },
+    socketio: config.socketio,
+    maxNamespaces: config.hub.maxNamespaces,
+    onNamespaceRefused: (nsp) => {
+      metrics.hubMessages.inc({ outcome: "rejected" });
+      log.warn({ nsp, maxNamespaces: config.hub.maxNamespaces }, "a client was refused a namespace: too many are open");
+    },
+  });
+  const limpet: Limpet = {
+    log,
+    config,
+    metrics: createAppMetrics(metrics.registry),
+    node: { id: config.nodeId },
+    worker: { slot, pid: process.pid },
+    http: (listener: HttpListener) => http.setListener(listener),
+  };
+  await runApp(await loadApp(config.app), config.app, io, limpet);
+
+  http.takeConnections();
+  await http.listen(listenPath);
+  const beat = setInterval(() => {
+    port.beat({ lagMs: metrics.loopLag.recentMaxMs(BEAT_MS), connections: { ...watch.connections } });
+  }, BEAT_MS);
+  wire.send({ t: "ready" } satisfies UpMessage);
+  log.debug({ listenPath }, "worker takes connections");
+
+  function onAppError(error: unknown, message: string): void {
+    metrics.appErrors.inc();
+    log.error({ err: error }, message);
+  }
+  async function sendMetrics(id: number): Promise<void> {
+    try {
+      for (const transport of ["polling", "websocket"] as const)
+        metrics.connections.set({ transport }, watch.connections[transport]);
+      port.metrics(id, await metrics.snapshot());
+    } catch (error) {
+      onAppError(error, "a metric could not be collected");
+    }
+  }
+  /** Closes the clients' transports, from which they reconnect by themselves, lets answers leave, and ends with the last counts told. */
+  async function stop(): Promise<void> {
+    if (stopping) return;
+    stopping = true;
+    clearInterval(beat);
+    http.server.closeIdleConnections();
+    await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
+    http.server.closeAllConnections();
+    rescue.close();
+    await sendMetrics(0);
+    wire.end();
+  }
+}
+
+/** An error that nobody caught leaves the app in a state nobody knows: the process ends and is replaced. */
+function exitOnUncaught(log: Logger): void {
+  process.on("uncaughtException", (error, origin) => {
+    log.fatal({ err: error, origin }, "uncaught error: the worker ends");
+    process.exit(1);
+  });
+}
+
+async function reportFailure(error: unknown): Promise<void> {
+  const failure: BootFailure = {
+    type: "limpet:boot-failed",
+    message: error instanceof Error ? error.message : String(error),
+    where: error instanceof AppError ? error.where : undefined,
+    stack: error instanceof Error ? stackOf(error) : undefined,
+  };
+  await new Promise<void>((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(failure, undefined, undefined, () => resolve());
+  });
+}
+
+/** With the stack of the error beneath, which is the app's own. */
+function stackOf(error: Error): string | undefined {
+  return error.cause instanceof Error ? error.cause.stack : error.stack;
+}

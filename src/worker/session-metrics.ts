@@ -1,0 +1,46 @@
+/** Turns what {@link SessionWatch} sees into limpet's metrics. */
+import { closeReasonOf, handshakeErrorOf, type WorkerMetrics } from "../telemetry/worker-metrics.js";
+import type { SessionCounters } from "./session-watch.js";
+
+/** The share of pingTimeout by which the event loop must have been late for a missing pong to be this worker's own fault. */
+const LATE_SHARE = 0.25;
+
+export class SessionMetrics implements SessionCounters {
+  readonly #metrics: WorkerMetrics;
+  readonly #pingTimeoutMs: number;
+
+  constructor(metrics: WorkerMetrics, { pingTimeout }: { readonly pingTimeout: number }) {
+    this.#metrics = metrics;
+    this.#pingTimeoutMs = pingTimeout;
+  }
+
+  opened(): void {
+    this.#metrics.sessionsOpened.inc();
+  }
+
+  closed(reason: string): void {
+    this.#metrics.sessionsClosed.inc({ reason: closeReasonOf(reason) });
+    if (reason !== "ping timeout") return;
+    // A pong that came while the loop stood still waits in the kernel: Node runs the due timer before it reads.
+    const late = this.#metrics.loopLag.recentMaxMs(this.#pingTimeoutMs) > this.#pingTimeoutMs * LATE_SHARE;
+    this.#metrics.pingTimeouts.inc({ cause: late ? "server_late" : "client_gone" });
+  }
+
+  upgraded(outcome: "completed" | "failed"): void {
+    this.#metrics.upgrades.inc({ outcome });
+  }
+
+  handshakeError(code: number): void {
+    this.#metrics.handshakeErrors.inc({ code: handshakeErrorOf(code) });
+  }
+
+  received(bytes: number): void {
+    this.#metrics.tally.messagesReceived++;
+    this.#metrics.tally.bytesReceived += bytes;
+  }
+
+  sent(bytes: number): void {
+    this.#metrics.tally.messagesSent++;
+    this.#metrics.tally.bytesSent += bytes;
+  }
+}

@@ -5,7 +5,7 @@
  * Counters and histograms are summed over the workers, gauges of the app too. Node's default metrics, and those the catalog calls `perWorker`,
  * are told apart by a `worker` label: the slot, or "primary".
  */
-import { AggregatorRegistry, type PrometheusContentType } from "prom-client";
+import { AggregatorRegistry, Registry, type PrometheusContentType } from "prom-client";
 import { metricCatalog } from "./catalog.js";
 
 /** One metric of prom-client's `registry.getMetricsAsJSON()`; as a JSON text it can be told to the primary. */
@@ -31,6 +31,9 @@ export interface WorkerIdentity {
   readonly slot: number;
   readonly incarnation: number;
 }
+
+/** What {@link NodeMetrics.render} returns, as an HTTP content type. */
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /** Ended workers whose late snapshots are recognised: more than can be under way. */
 const REMEMBERED_ENDS = 1_000;

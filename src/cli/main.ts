@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** The command line: finds the command, prints what it throws, sets the exit code. */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { ConfigError } from "../config/problem.js";
+import { checkCommand } from "./check.js";
+import { addConfigOptions, loadFromCommand } from "./config-options.js";
+import { PROGRAM_HELP, START_HELP } from "./usage.js";
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return manifest.version;
+}
+
+function startCommand(): Command {
+  const command = new Command("start")
+    .summary("run a node")
+    .description(
+      "Runs a node: a primary process that owns the port, and the workers that own the sockets.\n" +
+        'When it takes connections it logs a line with "msg":"ready", "port" and "opsPort".',
+    );
+  return addConfigOptions(command)
+    .addHelpText("after", START_HELP)
+    .action(async () => {
+      const loaded = loadFromCommand(command);
+      // Imported here, so that the other commands do not load what a node needs.
+      const { runStart } = await import("./start.js");
+      await runStart(loaded);
+    });
+}
+
+function report(error: unknown): void {
+  const text =
+    error instanceof ConfigError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+  process.stderr.write(`limpet: ${text}\n`);
+  process.exitCode = 1;
+}
+
+const program = new Command("limpet")
+  .description("A horizontally scaled Socket.IO gateway for stock clients.")
+  .version(version(), "-V, --version", "print the version")
+  .helpOption("-h, --help", "print this help")
+  .helpCommand("help [command]", "print the help of a command")
+  .addHelpText("after", PROGRAM_HELP)
+  .showHelpAfterError("(limpet --help lists the commands)")
+  .addCommand(startCommand())
+  .addCommand(checkCommand());
+
+await program.parseAsync().catch(report);

@@ -2,7 +2,7 @@
  * Who is where: the members of a room and the list of rooms, over all workers.
  *
  * Channels live in Socket.IO rooms of their own prefix, so that no channel can be named after somebody's socket id.
- * When a worker does not answer, the answer is what this worker knows, marked `partial`: joining never fails for it.
+ * When a worker does not answer, the answer is what this worker knows, marked `partial`.
  */
 import type { RemoteSocket, Server } from "socket.io";
 import type { Logger } from "pino";

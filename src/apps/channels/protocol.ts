@@ -7,7 +7,7 @@
  *   whoami         ->  id, node, worker, pid, transport, limits
  *   rtt            ->  nothing: the time it takes is the point
  *   room:list      ->  rooms, partial
- *   room:join      { room, name }    ->  room, member, members, count, partial
+ *   room:join      { room, name }    ->  room, member
  *   room:leave     { room }          ->  room
  *   room:members   { room }          ->  room, members, count, partial
  *   room:publish   { room, text }    ->  room, id, at (ms since 1970)

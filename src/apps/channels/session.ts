@@ -110,7 +110,7 @@ export class Session {
     if (!this.#socket.connected) return notAMember;
     if (isNew) this.#announce("member:joined", room);
     if (renamed) for (const other of joined) this.#announce("member:joined", other);
-    return { ok: true, room, member, ...(await this.#context.directory.members(room)) };
+    return { ok: true, room, member };
   }
 
   async #leave({ room }: Input<"room:leave">): Promise<Answer> {

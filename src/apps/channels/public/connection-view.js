@@ -23,16 +23,7 @@ export function showConnection(connection) {
       pill.textContent = STATES[state];
     }
     renderTransport(transports, transport);
-    const worker = byId("worker");
-    if (server !== null) {
-      worker.dataset.worker = server.worker;
-      worker.dataset.pid = server.pid;
-      worker.dataset.id = server.id;
-      worker.replaceChildren(
-        `Worker ${server.worker}`,
-        element("small", { text: `node ${server.node}, process ${server.pid}` }),
-      );
-    }
+    renderServer(server);
     byId("reconnects").textContent = String(reconnects);
     const drop = byId("drop");
     drop.disabled = state !== "connected" && state !== "closed";
@@ -57,6 +48,17 @@ export function showConnection(connection) {
   byId("drop").addEventListener("click", () => connection.drop());
   byId("force-polling").addEventListener("click", () => connection.forcePolling(!connection.forcedPolling));
   render();
+}
+
+function renderServer(server) {
+  const view = byId("worker");
+  if (view.dataset.id === (server?.id ?? "")) return;
+  view.dataset.id = server?.id ?? "";
+  view.dataset.worker = server?.worker ?? "";
+  view.dataset.pid = server?.pid ?? "";
+  // The second line stays when it is empty, so the card does not jump at each reconnect.
+  const detail = server === null ? "\u00a0" : `node ${server.node}, process ${server.pid}`;
+  view.replaceChildren(server === null ? "–" : `Worker ${server.worker}`, element("small", { text: detail }));
 }
 
 function renderTransport(transports, transport) {

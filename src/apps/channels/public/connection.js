@@ -19,13 +19,14 @@ export class Connection extends EventTarget {
   state = "connecting";
   /** The transports of the present connection, in the order they were used. */
   transports = [];
-  /** Answer to `whoami`: { id, node, worker, pid, limits }. */
+  /** The present connection's answer to `whoami`: { id, node, worker, pid, limits }; null until it is there. */
   server = null;
   reconnects = 0;
   forcedPolling = false;
   socket;
 
   #usualTransports;
+  #measuring = false;
 
   constructor(io, { path, transports }) {
     super();
@@ -34,12 +35,12 @@ export class Connection extends EventTarget {
     const manager = this.socket.io;
     manager.on("open", () => this.#onOpen(manager.engine));
     manager.on("reconnect", () => this.#set({ reconnects: this.reconnects + 1 }));
-    this.socket.on("connect", () => void this.#onConnect());
+    this.socket.on("connect", () => this.#onConnect());
     this.socket.on("connect_error", () => {
       if (this.state !== "connecting") this.#set({ state: "reconnecting" });
     });
     this.socket.on("disconnect", (reason) => {
-      this.#set({ state: reason === "io server disconnect" ? "closed" : "reconnecting", transports: [] });
+      this.#set({ state: reason === "io server disconnect" ? "closed" : "reconnecting", transports: [], server: null });
     });
     setInterval(() => void this.#measure(), RTT_EVERY_MS);
   }
@@ -82,28 +83,26 @@ export class Connection extends EventTarget {
     engine.on("upgrade", ({ name }) => this.#set({ transports: [...this.transports, name] }));
   }
 
-  async #onConnect() {
+  #onConnect() {
     this.#set({ state: "connected" });
     this.dispatchEvent(new Event("online"));
-    try {
-      this.#set({ server: await this.request("whoami") });
-      await this.#measure();
-    } catch (error) {
-      // The connection is gone again; the next one asks anew.
-      if (error.code !== "unconfirmed") throw error;
-    }
+    void this.#measure();
   }
 
   async #measure() {
-    if (!this.socket.connected) return;
-    const start = performance.now();
+    if (!this.socket.connected || this.#measuring) return;
+    this.#measuring = true;
     try {
+      if (this.server === null) this.#set({ server: await this.request("whoami") });
+      const start = performance.now();
       await this.request("rtt");
+      this.dispatchEvent(new CustomEvent("sample", { detail: performance.now() - start }));
     } catch (error) {
-      if (error.code === "unconfirmed") return;
-      throw error;
+      // The connection is gone; the next one measures anew.
+      if (error.code !== "unconfirmed") throw error;
+    } finally {
+      this.#measuring = false;
     }
-    this.dispatchEvent(new CustomEvent("sample", { detail: performance.now() - start }));
   }
 
   #set(changes) {

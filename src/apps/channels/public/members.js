@@ -6,21 +6,35 @@ export class Members {
   #ownId = "";
   /** Members beyond the ones the server lists by name. */
   #unlisted = 0;
-  /** Pushes that arrive while a snapshot is on its way; applied after it. */
-  #pending = null;
+  /** One list for each answer that is on its way: the joins and leaves that overtake it. */
+  #overtaking = new Set();
 
-  /** Runs `ask` for { members, count }, without losing the joins and leaves that overtake its answer. */
-  async load(ask, ownId) {
-    const pending = (this.#pending ??= []);
+  clear() {
+    this.#byId.clear();
+    this.#unlisted = 0;
+  }
+
+  /** This page is in, under a new id. */
+  entered(own) {
+    this.#byId.delete(this.#ownId);
+    this.#ownId = own.id;
+    this.#byId.set(own.id, own);
+    this.#render();
+  }
+
+  /** Takes the answer of `ask`, { members, count }, as the whole, and applies to it what overtook it. */
+  async load(ask, isCurrent) {
+    const overtaking = [];
+    this.#overtaking.add(overtaking);
     try {
       const { members, count } = await ask();
-      this.#ownId = ownId();
+      if (!isCurrent()) return;
       this.#byId = new Map(members.map((member) => [member.id, member]));
       this.#unlisted = count - members.length;
-    } finally {
-      if (this.#pending === pending) this.#pending = null;
-      for (const apply of pending) apply();
+      for (const change of overtaking) change();
       this.#render();
+    } finally {
+      this.#overtaking.delete(overtaking);
     }
   }
 
@@ -36,7 +50,7 @@ export class Members {
   }
 
   #apply(change) {
-    this.#pending?.push(change);
+    for (const list of this.#overtaking) list.push(change);
     change();
     this.#render();
   }

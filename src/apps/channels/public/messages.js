@@ -9,6 +9,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 export class Messages {
   #list;
   #last = null;
+  #wasAtEnd = true;
 
   constructor(list) {
     this.#list = list;
@@ -45,11 +46,10 @@ export class Messages {
   setStatus(item, status, reason = "", retry = null) {
     item.dataset.status = status;
     const note = item.querySelector(".message-note");
+    const atEnd = this.#isAtEnd();
     note.replaceChildren(status === "failed" ? reason : (STATUS[status] ?? ""));
-    if (retry === null) return;
-    const again = element("button", { type: "button", class: "link-button", text: "Send again" });
-    again.addEventListener("click", retry);
-    note.append(again);
+    if (retry !== null) note.append(againButton(retry));
+    if (atEnd) this.#toEnd();
   }
 
   note(text, { warn = false } = {}) {
@@ -66,14 +66,16 @@ export class Messages {
     return element("a", { class: "bubble picture", href: url, target: "_blank", data: { url } }, image);
   }
 
-  #wasAtEnd = true;
-
   #append(item, always) {
-    const { scrollHeight, scrollTop, clientHeight } = this.#list;
-    this.#wasAtEnd = always || scrollHeight - scrollTop - clientHeight < 80;
+    this.#wasAtEnd = always || this.#isAtEnd();
     this.#list.append(item);
     if (this.#list.childElementCount > KEPT) this.#remove(this.#list.firstChild);
     if (this.#wasAtEnd) this.#toEnd();
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#list;
+    return scrollHeight - scrollTop - clientHeight < 80;
   }
 
   #toEnd() {
@@ -85,6 +87,12 @@ export class Messages {
     if (picture) URL.revokeObjectURL(picture.dataset.url);
     item.remove();
   }
+}
+
+function againButton(retry) {
+  const again = element("button", { type: "button", class: "link-button", text: "Send again" });
+  again.addEventListener("click", retry);
+  return again;
 }
 
 const textBubble = (text) => element("p", { class: "bubble", text, data: { testid: "text-bubble" } });

@@ -19,6 +19,7 @@ export class Room {
   #identity = null;
   /** The socket id that is in the room now; null while there is none. */
   #joinedAs = null;
+  #entering = false;
   #waiting = [];
   #sending = false;
   #refreshTimer;
@@ -62,6 +63,7 @@ export class Room {
   /** Returns the room's name as the server has it; throws RequestError. */
   async join(identity) {
     this.#messages.clear();
+    this.#members.clear();
     this.#identity = identity;
     try {
       await this.#enter();
@@ -126,21 +128,23 @@ export class Room {
   }
 
   async #enter() {
-    const { socket } = this.#connection;
-    await this.#members.load(
-      async () => {
-        const answer = await this.#connection.request("room:join", this.#identity);
-        if (this.#identity !== null) this.#identity = { ...this.#identity, room: answer.room };
-        return answer;
-      },
-      () => socket.id ?? "",
-    );
-    this.#joinedAs = socket.id ?? null;
+    this.#entering = true;
+    try {
+      const { room, member } = await this.#connection.request("room:join", this.#identity);
+      // Left while the answer was on its way.
+      if (this.#identity === null) return;
+      this.#identity = { ...this.#identity, room };
+      this.#joinedAs = member.id;
+      this.#members.entered(member);
+    } finally {
+      this.#entering = false;
+    }
+    void this.#refresh();
     void this.#flush();
   }
 
   async #rejoin() {
-    if (this.#identity === null || this.#joinedAs !== null) return;
+    if (this.#identity === null || this.#joinedAs !== null || this.#entering) return;
     const { id } = this.#connection.socket;
     try {
       await this.#enter();
@@ -183,11 +187,11 @@ export class Room {
   async #refresh() {
     const { room } = this;
     const joinedAs = this.#joinedAs;
-    if (joinedAs === null || document.hidden) return;
+    if (joinedAs === null) return;
     await this.#quietly(
       this.#members.load(
         () => this.#connection.request("room:members", { room }),
-        () => joinedAs,
+        () => this.#joinedAs === joinedAs && this.room === room,
       ),
     );
   }

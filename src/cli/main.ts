@@ -1,18 +1,12 @@
 #!/usr/bin/env node
 /** The command line: finds the command, prints what it throws, sets the exit code. */
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { ConfigError } from "../config/problem.js";
+import { packageVersion } from "../lib/package-version.js";
 import { checkCommand } from "./check.js";
 import { addConfigOptions, loadFromCommand } from "./config-options.js";
+import { nginxCommand } from "./nginx.js";
 import { PROGRAM_HELP, START_HELP } from "./usage.js";
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return manifest.version;
-}
 
 function startCommand(): Command {
   const command = new Command("start")
@@ -44,12 +38,13 @@ function report(error: unknown): void {
 
 const program = new Command("limpet")
   .description("A horizontally scaled Socket.IO gateway for stock clients.")
-  .version(version(), "-V, --version", "print the version")
+  .version(packageVersion(), "-V, --version", "print the version")
   .helpOption("-h, --help", "print this help")
   .helpCommand("help [command]", "print the help of a command")
   .addHelpText("after", PROGRAM_HELP)
   .showHelpAfterError("(limpet --help lists the commands)")
   .addCommand(startCommand())
-  .addCommand(checkCommand());
+  .addCommand(checkCommand())
+  .addCommand(nginxCommand());
 
 await program.parseAsync().catch(report);

@@ -35,6 +35,8 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   const nodeMetrics = new NodeMetrics();
   const socketDir = mkdtempSync(path.join(tmpdir(), "limpet-"));
   const hubPath = path.join(socketDir, "hub.sock");
+  // However this process ends, short of SIGKILL.
+  process.on("exit", () => rmSync(socketDir, { recursive: true, force: true }));
   let draining = false;
 
   const hub = new Hub({
@@ -184,7 +186,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     return await nodeMetrics.render(await metrics.snapshot());
   }
 
-  const undo: (() => Promise<void> | void)[] = [() => rmSync(socketDir, { recursive: true, force: true })];
+  const undo: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (const step of undo.reverse()) await step();
     log.info("stopped");

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: finds the command, prints what it throws, sets the exit code. */
+import { inspect } from "node:util";
 import { Command } from "commander";
 import { ConfigError } from "../config/problem.js";
 import { packageVersion } from "../lib/package-version.js";
@@ -25,14 +26,16 @@ function startCommand(): Command {
     });
 }
 
+/** Failures that a user can mend come without a stack: a bad configuration, a broken app, a port that is taken. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return inspect(error);
+  const mendable = error instanceof ConfigError || error.name === "StartError" || "syscall" in error;
+  if (!mendable) return inspect(error);
+  return "where" in error && typeof error.where === "string" ? `${error.message} (${error.where})` : error.message;
+}
+
 function report(error: unknown): void {
-  const text =
-    error instanceof ConfigError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  process.stderr.write(`limpet: ${text}\n`);
+  process.stderr.write(`limpet: ${describe(error)}\n`);
   process.exitCode = 1;
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import path from "node:path";
 import test from "node:test";
 import { configKeys } from "../../src/config/keys.js";
@@ -119,4 +121,14 @@ test("an unknown command exits with 1 and the nearest one", () => {
   const { status, stderr } = limpet(["strat"]);
   assert.equal(status, 1);
   assert.match(stderr, /unknown command 'strat'\n\(Did you mean start\?\)/);
+});
+
+test("start on a taken port exits with 1 and one line, without a stack", async (t) => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  t.after(() => taken.close());
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  const { status, stderr } = limpet(["start", "--host=127.0.0.1", `--port=${port}`, "--ops-port=0", "--workers=1"]);
+  assert.equal(status, 1);
+  assert.match(stderr, new RegExp(`^limpet: [^\\n]*EADDRINUSE[^\\n]*${port}\\n$`));
 });

@@ -13,7 +13,7 @@ if (!existsSync(path.join(root, "dist/config/keys.js"))) {
 }
 
 /** Each module exports `blocks`: a list of { file, name, render(): Markdown }. */
-const modules = await Promise.all([import("./docs-configuration.mjs")]);
+const modules = await Promise.all([import("./docs-configuration.mjs"), import("./docs-metrics.mjs")]);
 const blocks = modules.flatMap((module) => module.blocks);
 
 /** The text with the block's content replaced. */

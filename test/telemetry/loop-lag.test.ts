@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import test, { type TestContext } from "node:test";
+import { LoopLag } from "../../src/telemetry/loop-lag.js";
+
+/** A LoopLag whose timer is turned by hand: `turn(ms)` lets time pass and then runs it. */
+function byHand(t: TestContext) {
+  let nowMs = 1_000;
+  const samples: number[] = [];
+  const lag = new LoopLag({ intervalMs: 50, now: () => nowMs, onSample: (lagMs) => samples.push(lagMs) });
+  // Its real timer, too, would take samples: of a clock that stands still.
+  lag.stop();
+  t.after(() => lag.stop());
+  const pass = (ms: number): void => void (nowMs += ms);
+  return {
+    lag,
+    samples,
+    pass,
+    turn: (ms: number) => {
+      pass(ms);
+      lag.tick();
+    },
+  };
+}
+
+test("a timer that runs when it is due has no lag, nor one that runs early", (t) => {
+  const { samples, turn } = byHand(t);
+  turn(50);
+  turn(49);
+  assert.deepEqual(samples, [0, 0]);
+});
+
+test("a blocked loop shows as one large sample", (t) => {
+  const { lag, samples, turn } = byHand(t);
+  turn(50);
+  turn(5_050);
+  turn(50);
+  assert.deepEqual(samples, [0, 5_000, 0]);
+  assert.equal(lag.lagMs, 0);
+  assert.equal(lag.recentMaxMs(1_000), 5_000);
+});
+
+test("the largest lag of a window is forgotten when the window has passed it", (t) => {
+  const { lag, turn } = byHand(t);
+  turn(350);
+  for (let i = 0; i < 10; i++) turn(60);
+  assert.equal(lag.recentMaxMs(10_000), 300);
+  assert.equal(lag.recentMaxMs(500), 10);
+  assert.equal(lag.recentMaxMs(600), 300);
+});
+
+test("a stall counts before the timer has run again", (t) => {
+  const { lag, pass } = byHand(t);
+  pass(2_050);
+  assert.equal(lag.recentMaxMs(100), 2_000);
+});
+
+test("what was longer ago than two minutes is given up, so memory is bounded", (t) => {
+  const { lag, turn } = byHand(t);
+  turn(1_050);
+  for (let i = 0; i < 2_500; i++) turn(51);
+  assert.equal(lag.recentMaxMs(1_000_000), 1);
+});
+
+test("a real loop that is blocked is measured by the real timer", async (t) => {
+  const blockMs = 200;
+  const sample = await new Promise<number>((resolve) => {
+    const lag = new LoopLag({ intervalMs: 10, onSample: (lagMs) => lagMs > blockMs / 2 && resolve(lagMs) });
+    t.after(() => lag.stop());
+    // The timer itself does not keep the process alive.
+    const alive = setInterval(() => {}, 1_000);
+    t.after(() => clearInterval(alive));
+    const until = performance.now() + blockMs;
+    while (performance.now() < until);
+  });
+  assert.ok(sample >= blockMs - 15, `${sample} ms`);
+});

@@ -40,11 +40,13 @@ export class Handoff {
 
   /** @param connection its socket must have been stopped by {@link stopReading} in the same tick as its last read */
   take(connection: Connection): void {
-    if (this.#closed || !this.#worker.isConnected()) {
+    if (this.#closed) {
       this.#handler.onReturned([connection]);
       return;
     }
     this.#waiting.add(connection);
+    // Its process ends: until that is known the front still sends connections here, and they go back with the others.
+    if (!this.#worker.isConnected()) return;
     // The message of @socket.io/sticky, whose worker half takes it in.
     this.#worker.send({ type: "sticky:connection", data: connection.head }, connection.socket, (error) => {
       if (!this.#waiting.delete(connection)) return;

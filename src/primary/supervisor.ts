@@ -195,8 +195,9 @@ export class Supervisor {
       ? undefined
       : (worker.endedBy ?? (signal === null ? "crash" : "killed"));
     this.#workers.delete(wid);
-    worker.ended();
+    // First nobody is sent to it any more, then what waited for it goes to others.
     this.#changed();
+    worker.ended();
     handler.onExit(worker, cause);
     if (failure !== undefined)
       log.error({ slot, where: failure.where, stack: failure.stack }, `worker could not start: ${failure.message}`);

@@ -30,17 +30,24 @@ export default async function chat(io, limpet) {
   io.on("connection", (socket) => {
     limpet.log.debug({ id: socket.id }, "connected");
 
-    socket.on("join", async (request, acknowledge) => {
-      const reply = replyTo(acknowledge);
-      const { room, name } = Object(request);
-      if (!isLabel(room) || !isLabel(name)) return reply({ ok: false, error: "room and name have 1 to 40 characters" });
+    const join = async ({ room, name }) => {
+      if (!isLabel(room) || !isLabel(name)) return { ok: false, error: "room and name have 1 to 40 characters" };
       if (socket.data.room !== undefined) await leave(socket);
       Object.assign(socket.data, { room, name });
       await socket.join(key(room));
       socket.to(key(room)).emit("joined", { name });
       // Every member of the room, on whichever worker or node.
       const members = await io.in(key(room)).fetchSockets();
-      reply({ ok: true, members: members.map((member) => member.data.name), worker: limpet.worker.slot });
+      return { ok: true, members: members.map((member) => member.data.name), worker: limpet.worker.slot };
+    };
+
+    socket.on("join", (request, acknowledge) => {
+      const reply = replyTo(acknowledge);
+      // Asking other workers can fail, and a rejection nobody handles would end this one.
+      join(Object(request)).then(reply, (error) => {
+        limpet.log.error({ err: error }, "a join failed");
+        reply({ ok: false, error: "this did not work, please try again" });
+      });
     });
 
     socket.on("text", (text, acknowledge) => {

@@ -66,8 +66,8 @@ const app: App = (io, limpet) => {
 
   limpet.http(web);
 
-  io.on("connection", async (socket) => {
-    await socket.join("watchers");
+  io.on("connection", (socket) => {
+    void socket.join("watchers");
     limpet.log.debug({ id: socket.id }, "a watcher came");
   });
 };

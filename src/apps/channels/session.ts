@@ -97,8 +97,7 @@ export class Session {
 
   async #join({ room, name }: Input<"room:join">): Promise<Answer> {
     const joined = channelsOf(this.#socket.rooms);
-    const isNew = !joined.includes(room);
-    if (isNew && joined.length >= LIMITS.roomsPerSocket) {
+    if (!joined.includes(room) && joined.length >= LIMITS.roomsPerSocket) {
       return failure("too_many_rooms", `one connection can be in ${LIMITS.roomsPerSocket} rooms`);
     }
     const renamed = this.#member?.name !== name;
@@ -108,8 +107,7 @@ export class Session {
     await this.#socket.join(toSocketRoom(room));
     // Gone meanwhile: its leaving was announced, and nothing may follow that.
     if (!this.#socket.connected) return notAMember;
-    if (isNew) this.#announce("member:joined", room);
-    if (renamed) for (const other of joined) this.#announce("member:joined", other);
+    for (const told of new Set(renamed ? [...joined, room] : [room])) this.#announce("member:joined", told);
     return { ok: true, room, member };
   }
 

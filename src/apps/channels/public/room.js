@@ -53,7 +53,9 @@ export class Room {
       "member:left",
       this.#mine(({ member }) => this.#onLeft(member)),
     );
-    setInterval(() => void this.#refresh(), REFRESH_EVERY_MS);
+    setInterval(() => {
+      if (!document.hidden) void this.#refresh();
+    }, REFRESH_EVERY_MS);
   }
 
   get room() {

@@ -46,8 +46,8 @@ async function child() {
       send({ t: "finished", cpu: cpuMicros() - startedAt }, "");
       return;
     }
-    for (let i = 1; i <= burst; i++)
-      send({ t: "publish", nsp: "/", rooms: ["r"], last: i === burst }, JSON.stringify({ data: PAYLOAD }));
+    for (let i = 1; i <= burstOf; i++)
+      send({ t: "publish", nsp: "/", rooms: ["r"], last: i === burstOf }, JSON.stringify({ data: PAYLOAD }));
     sent += burstOf;
   };
   onMessage = (message) => {

@@ -34,6 +34,7 @@ export class Sparkline {
     this.#svg
       .querySelector(".spark-area")
       .setAttribute("d", `${line}L${WIDTH} ${HEIGHT}L${start.toFixed(1)} ${HEIGHT}Z`);
+    if (this.#samples.length === 1) return;
     this.#caption.textContent = `${formatMs(lowest)} to ${formatMs(highest)} ms in the last two minutes`;
   }
 }

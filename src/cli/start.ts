@@ -23,5 +23,6 @@ export async function runStart({ config }: LoadedConfig): Promise<void> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  ({ stop } = await startNode(config, packageVersion()));
+  const node = await startNode(config, packageVersion());
+  stop = node.stop;
 }

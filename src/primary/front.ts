@@ -34,8 +34,8 @@ export interface FrontOptions {
   readonly requestLineTimeoutMs: number;
   readonly maxPendingHandoffs: number;
   readonly targets: Targets;
-  onRefused(reason: Refusal): void;
-  now(): number;
+  readonly onRefused: (reason: Refusal) => void;
+  readonly now: () => number;
 }
 
 export class Front {

@@ -6,6 +6,7 @@
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Where a connection stands before it reached its worker. */
 export interface Connection {
@@ -22,10 +23,16 @@ export interface HandoffHandler {
   onReturned(connections: readonly Connection[]): void;
 }
 
+/** How long the channel of a process that has ended may take to say so. */
+const CHANNEL_END_MS = 1_000;
+const CHANNEL_CHECK_MS = 2;
+
 export class Handoff {
   readonly #worker: Worker;
   readonly #handler: HandoffHandler;
-  readonly #waiting = new Set<Connection>();
+  readonly #waiting = new Map<Connection, Handle | null>();
+  /** The one that was passed last. Node keeps it open until the worker has it, and for ever where the worker ends before. */
+  #travelling: Handle | null = null;
   #closed = false;
 
   constructor(worker: Worker, handler: HandoffHandler) {
@@ -44,35 +51,53 @@ export class Handoff {
       this.#handler.onReturned([connection]);
       return;
     }
-    this.#waiting.add(connection);
+    const handle = handleOf(connection.socket);
+    this.#waiting.set(connection, handle);
     // Its process ends: until that is known the front still sends connections here, and they go back with the others.
     if (!this.#worker.isConnected()) return;
     // The message of @socket.io/sticky, whose worker half takes it in.
     this.#worker.send({ type: "sticky:connection", data: connection.head }, connection.socket, (error) => {
       if (!this.#waiting.delete(connection)) return;
-      if (error === null) this.#handler.onHandedOver(connection);
-      else connection.socket.destroy();
+      if (error !== null) {
+        connection.socket.destroy();
+        return;
+      }
+      this.#travelling = handle;
+      this.#handler.onHandedOver(connection);
     });
   }
 
   /** Call once the worker's process has ended. */
-  close(): void {
+  async close(): Promise<void> {
+    // The worker's last word, that it has taken a connection, may be unread yet.
+    for (let ms = 0; this.#worker.isConnected() && ms < CHANNEL_END_MS; ms += CHANNEL_CHECK_MS)
+      await delay(CHANNEL_CHECK_MS);
     if (this.#closed) return;
     this.#closed = true;
-    const returned = [...this.#waiting];
+    this.#travelling?.close();
+    const returned: Connection[] = [];
+    for (const [connection, handle] of this.#waiting) {
+      if (handleOf(connection.socket) === handle) returned.push(connection);
+      else handle?.close();
+    }
     this.#waiting.clear();
     this.#handler.onReturned(returned);
   }
 }
 
-/** Node's own name for what `net.Socket` wraps. */
-interface Readable {
+/** Node's own name for what `net.Socket` wraps; a socket that is passed on loses it. */
+interface Handle {
   readStop(): number;
+  close(): void;
+}
+
+function handleOf(socket: Socket): Handle | null {
+  return (socket as unknown as { _handle: Handle | null })._handle;
 }
 
 /** @returns false where the socket is gone already */
 export function stopReading(socket: Socket): boolean {
-  const handle = (socket as unknown as { _handle: Readable | null })._handle;
+  const handle = handleOf(socket);
   if (handle === null) return false;
   handle.readStop();
   return true;

@@ -11,8 +11,8 @@ export interface LinkServerOptions {
   readonly maxQueueBytes: number;
   readonly handler: WorkerLinkHandler;
   /** Whether a worker of that wid has been started and has no link yet. */
-  accept(wid: number): boolean;
-  onLink(link: WorkerLink): void;
+  readonly accept: (wid: number) => boolean;
+  readonly onLink: (link: WorkerLink) => void;
 }
 
 export class LinkServer {

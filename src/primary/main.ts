@@ -24,7 +24,7 @@ export interface RunningNode {
   readonly port: number;
   readonly opsPort: number;
   /** Readiness off, clients closed so that they reconnect elsewhere, workers ended. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** @throws StartError where the workers cannot start; Error where a port is taken */

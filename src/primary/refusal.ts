@@ -36,5 +36,5 @@ export function refuse(socket: Socket, reason: Refusal): void {
   socket.removeAllListeners("data");
   socket.on("error", () => socket.destroy());
   socket.resume();
-  socket.end(answer);
+  socket.end(answer ?? "");
 }

@@ -31,7 +31,7 @@ export interface SupervisorOptions {
   readonly hubPath: string;
   readonly log: Logger;
   readonly handler: SupervisorHandler;
-  now(): number;
+  readonly now: () => number;
 }
 
 export class Supervisor {

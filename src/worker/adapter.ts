@@ -52,7 +52,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
 
   override addAll(id: SocketId, rooms: Set<Room>): void {
     if (this.sids.size === 0) this.#port.occupy(this.nsp.name);
-    super.addAll(id, rooms);
+    void super.addAll(id, rooms);
     const socket = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
     if (socket !== undefined) this.#port.holdUntilKnown(socket.client.conn.id, this.nsp.name, rooms);
   }

@@ -21,8 +21,8 @@ export interface HttpServerOptions {
   readonly slot: number;
   readonly engine: Engine;
   readonly rescue: Rescue;
-  onRescue(outcome: RescueOutcome): void;
-  onListenerError(error: unknown): void;
+  readonly onRescue: (outcome: RescueOutcome) => void;
+  readonly onListenerError: (error: unknown) => void;
 }
 
 export class HttpServer {
@@ -63,6 +63,8 @@ export class HttpServer {
     const httpServer = {
       emit: (_event: "connection", socket: Socket): void => {
         this.#handed.add(socket);
+        // As on each connection that Node's server accepts by itself: who has ended its half after a request still gets the answer.
+        socket.allowHalfOpen = true;
         this.server.emit("connection", socket);
       },
       prependListener: (): void => {},
@@ -99,14 +101,14 @@ export class HttpServer {
     }
     const slot = this.#foreignSlot(request);
     if (slot === undefined) {
-      engine.handleRequest(request as Parameters<Engine["handleRequest"]>[0], response);
+      engine.handleRequest(request, response);
       return;
     }
     const owner = rescue.owner(slot);
     if (owner.kind === "gone") {
       onRescue("gone");
       // Engine.IO answers 400 "Session ID unknown", and the client starts anew.
-      engine.handleRequest(request as Parameters<Engine["handleRequest"]>[0], response);
+      engine.handleRequest(request, response);
       return;
     }
     onRescue("forwarded");
@@ -136,7 +138,7 @@ export class HttpServer {
     const owner = slot === undefined ? undefined : rescue.owner(slot);
     if (owner === undefined || owner.kind === "gone") {
       if (owner !== undefined) onRescue("gone");
-      engine.handleUpgrade(request as Parameters<Engine["handleUpgrade"]>[0], socket, head);
+      engine.handleUpgrade(request, socket, head);
       return;
     }
     onRescue("forwarded");

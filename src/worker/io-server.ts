@@ -18,7 +18,7 @@ export interface IoServerOptions {
   readonly socketio: SocketIoOptions;
   readonly maxNamespaces: number;
   /** A client asked for one namespace too many and was answered "Invalid namespace". */
-  onNamespaceRefused(name: string): void;
+  readonly onNamespaceRefused: (name: string) => void;
 }
 
 export function createIoServer({

@@ -43,7 +43,7 @@ try {
 }
 
 async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Boot): Promise<void> {
-  const config = deepFreeze(given) as Config;
+  const config: Config = deepFreeze(given);
   const log = createLogger({ level: config.log.level, node: config.nodeId, worker: slot });
   const metrics = createWorkerMetrics();
 

@@ -1,19 +1,18 @@
 /** `limpet start`: runs a node until it is told to stop. */
 import type { LoadedConfig } from "../config/load-config.js";
-import { startNode } from "../primary/main.js";
 import { packageVersion } from "../lib/package-version.js";
+import { startNode, type RunningNode } from "../primary/main.js";
 
 /**
- * Returns once the node is ready; the process lives on until a signal. SIGTERM and SIGINT stop it and exit with 0, a second one ends it at once.
+ * Returns once the node is ready; the process lives on until a signal. SIGTERM and SIGINT stop it and exit with 0; a second one, or one before it
+ * is ready, ends it at once with 1.
  * @throws StartError where the workers cannot start; Error where a port is taken
  */
 export async function runStart({ config }: LoadedConfig): Promise<void> {
-  let stop: (() => Promise<void>) | undefined;
-  let signals = 0;
+  const running: { node?: RunningNode; stopping?: Promise<void> } = {};
   const onSignal = (): void => {
-    signals++;
-    if (signals > 1 || stop === undefined) process.exit(1);
-    void stop().then(
+    if (running.node === undefined || running.stopping !== undefined) process.exit(1);
+    running.stopping = running.node.stop().then(
       () => process.exit(0),
       (error: unknown) => {
         process.stderr.write(`limpet: the node could not stop in order: ${String(error)}\n`);
@@ -23,6 +22,5 @@ export async function runStart({ config }: LoadedConfig): Promise<void> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  const node = await startNode(config, packageVersion());
-  stop = node.stop;
+  running.node = await startNode(config, packageVersion());
 }

@@ -6,7 +6,6 @@
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 
 /** Where a connection stands before it reached its worker. */
 export interface Connection {
@@ -68,10 +67,12 @@ export class Handoff {
   }
 
   /** Call once the worker's process has ended. */
-  async close(): Promise<void> {
+  close(waitedMs = 0): void {
     // The worker's last word, that it has taken a connection, may be unread yet.
-    for (let ms = 0; this.#worker.isConnected() && ms < CHANNEL_END_MS; ms += CHANNEL_CHECK_MS)
-      await delay(CHANNEL_CHECK_MS);
+    if (this.#worker.isConnected() && waitedMs < CHANNEL_END_MS) {
+      setTimeout(() => this.close(waitedMs + CHANNEL_CHECK_MS), CHANNEL_CHECK_MS);
+      return;
+    }
     if (this.#closed) return;
     this.#closed = true;
     this.#travelling?.close();

@@ -1,5 +1,6 @@
 /** The metrics of a worker process, and the names that Engine.IO's reasons and codes have in them. */
 import { Registry } from "prom-client";
+import { AppCollector } from "./app-collector.js";
 import { workerCatalog } from "./catalog.js";
 import type { LoopLag } from "./loop-lag.js";
 import { createMetrics, snapshotOf, type MetricsOf } from "./metric-objects.js";
@@ -16,30 +17,38 @@ export interface Tally {
 
 export interface WorkerMetrics extends Omit<MetricsOf<typeof workerCatalog>, keyof Tally> {
   readonly tally: Tally;
+  /** Of the app's own metrics; limpet's are elsewhere. */
   readonly registry: Registry;
   readonly loopLag: LoopLag;
-  /** All values now; what the primary's NodeMetrics takes, after its way through JSON. */
+  /** All values now, the app's included; what the primary's NodeMetrics takes, after its way through JSON. */
   snapshot(): Promise<MetricSnapshot[]>;
   /** Ends the measuring of the event loop. */
   stop(): void;
 }
 
-export function createWorkerMetrics(): WorkerMetrics {
+export interface WorkerMetricsOptions {
+  /** The app's metrics can no longer be collected; they keep their values until they can. */
+  readonly onAppError?: (error: unknown) => void;
+}
+
+export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOptions = {}): WorkerMetrics {
+  const own = new Registry();
   const registry = new Registry();
   const tally: Tally = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
-  const metrics = createMetrics(workerCatalog, registry, {
+  const metrics = createMetrics(workerCatalog, own, {
     messagesReceived: () => tally.messagesReceived,
     messagesSent: () => tally.messagesSent,
     bytesReceived: () => tally.bytesReceived,
     bytesSent: () => tally.bytesSent,
   });
-  const loopLag = measureProcess(registry);
+  const loopLag = measureProcess(own);
+  const app = new AppCollector(registry, { onFailed: () => metrics.appErrors.inc(), onBroken: onAppError });
   return {
     ...metrics,
     tally,
     registry,
     loopLag,
-    snapshot: () => snapshotOf(registry),
+    snapshot: async () => [...(await snapshotOf(own)), ...(await app.snapshot())],
     stop: () => loopLag.stop(),
   };
 }

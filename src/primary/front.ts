@@ -22,8 +22,8 @@ export interface Target {
 export interface Targets {
   /** The ready worker with that slot. */
   owner(slot: number): Target | undefined;
-  /** The worker a new session goes to; undefined where none takes any. */
-  next(): Target | undefined;
+  /** The worker a new session goes to: one for which fewer than `maxWaiting` connections wait, if there is one; undefined where none is ready. */
+  next(maxWaiting: number): Target | undefined;
 }
 
 export interface FrontOptions {
@@ -75,7 +75,7 @@ export class Front {
     const address = sid === undefined ? undefined : parseSid(sid);
     // Without an owner here any worker will do: it knows whom to forward to, or answers for the owner that is gone.
     const owner = address?.node === nodeId ? targets.owner(address.slot) : undefined;
-    const chosen = owner ?? targets.next();
+    const chosen = owner ?? targets.next(maxPendingHandoffs);
     if (chosen === undefined) this.#refuse(connection.socket, "no_worker");
     else if (chosen.waiting >= maxPendingHandoffs) this.#refuse(connection.socket, "overloaded");
     else chosen.take(connection, sid === undefined);

@@ -7,10 +7,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
-import type { Boot, BootFailure } from "../link/messages.js";
+import type { Boot, BootFailure, Sibling } from "../link/messages.js";
 import { leastLoaded } from "../routing/load.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
+import type { WorkerLink } from "./worker-link.js";
 import type { ExitCause } from "./worker-process.js";
 import { WorkerProcess } from "./worker-process.js";
 
@@ -94,6 +95,29 @@ export class Supervisor {
     }
   }
 
+  /** Links of the workers that have opened theirs. */
+  get links(): readonly WorkerLink[] {
+    return [...this.#workers.values()].flatMap(({ link }) => (link === undefined ? [] : [link]));
+  }
+
+  /** The workers that hold sessions, as their siblings must know them. */
+  get siblings(): readonly Sibling[] {
+    return this.workers
+      .filter(({ state }) => state === "ready" || state === "draining")
+      .map(({ slot, listenPath }) => ({ slot, path: listenPath }));
+  }
+
+  /** Whether a worker of that wid lives and has no link yet. */
+  awaitsLink(wid: number): boolean {
+    const worker = this.#workers.get(wid);
+    return worker !== undefined && worker.link === undefined;
+  }
+
+  linked(link: WorkerLink): void {
+    const worker = this.#workers.get(link.wid);
+    if (worker !== undefined) worker.link = link;
+  }
+
   byWid(wid: number): WorkerProcess | undefined {
     return this.#workers.get(wid);
   }
@@ -102,9 +126,11 @@ export class Supervisor {
     return this.#bySlot.get(slot);
   }
 
-  next(): WorkerProcess | undefined {
+  next(maxWaiting: number): WorkerProcess | undefined {
     const now = this.#options.now();
-    return leastLoaded(this.#ready, (worker) => worker.load.total(now) + worker.waiting, this.#turn++);
+    const loadOf = (worker: WorkerProcess): number =>
+      worker.waiting >= maxWaiting ? Number.MAX_SAFE_INTEGER : worker.load.total(now) + worker.waiting;
+    return leastLoaded(this.#ready, loadOf, this.#turn++);
   }
 
   markReady(worker: WorkerProcess): void {

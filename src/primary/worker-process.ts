@@ -55,6 +55,11 @@ export class WorkerProcess implements Target {
     return this.#handoff.waiting;
   }
 
+  heard(beat: Beat): void {
+    this.silentTicks = 0;
+    this.beat = beat;
+  }
+
   take(connection: Connection, mayOpenSession: boolean): void {
     if (mayOpenSession) this.load.handedOver(this.#now());
     this.#handoff.take(connection);

@@ -1,0 +1,54 @@
+/** Takes each message from a worker's link to the part it is for. */
+import type { MetricSnapshot, NodeMetrics } from "../telemetry/node-metrics.js";
+import type { Hub } from "./hub.js";
+import type { MetricsCollector } from "./metrics-collector.js";
+import type { Supervisor } from "./supervisor.js";
+import type { WorkerLinkHandler } from "./worker-link.js";
+
+export interface DispatchParts {
+  readonly supervisor: Supervisor;
+  readonly hub: Hub;
+  readonly collector: MetricsCollector;
+  readonly nodeMetrics: NodeMetrics;
+}
+
+export function createDispatch({
+  supervisor,
+  hub,
+  collector,
+  nodeMetrics,
+}: DispatchParts): WorkerLinkHandler["onMessage"] {
+  return (link, message, body) => {
+    const worker = supervisor.byWid(link.wid);
+    switch (message.t) {
+      case "ready":
+        if (worker !== undefined) supervisor.markReady(worker);
+        break;
+      case "interest":
+        hub.onInterest(link, message.seq, message.changes);
+        break;
+      case "publish":
+        hub.onPublish(link, message, body);
+        break;
+      case "reply":
+        hub.onReply(link, message, body);
+        break;
+      case "count":
+        hub.onCount(link, message.id, message.nsp);
+        break;
+      case "settled":
+        hub.onSettled(link, message.n);
+        break;
+      case "beat":
+        worker?.heard(message);
+        break;
+      case "metrics":
+        if (worker !== undefined) {
+          const snapshot = JSON.parse(body.toString()) as MetricSnapshot[];
+          nodeMetrics.update({ slot: worker.slot, incarnation: link.wid }, snapshot);
+        }
+        collector.answered(link.wid, message.id);
+        break;
+    }
+  };
+}

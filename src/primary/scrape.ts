@@ -1,0 +1,24 @@
+/** What a scrape of /metrics returns: what the workers said last, with what the primary knows of itself now. */
+import type { NodeMetrics } from "../telemetry/node-metrics.js";
+import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
+import type { MetricsCollector } from "./metrics-collector.js";
+import type { Supervisor } from "./supervisor.js";
+
+export interface ScrapeParts {
+  readonly supervisor: Supervisor;
+  readonly collector: MetricsCollector;
+  readonly metrics: PrimaryMetrics;
+  readonly nodeMetrics: NodeMetrics;
+}
+
+export async function scrape({ supervisor, collector, metrics, nodeMetrics }: ScrapeParts): Promise<string> {
+  await collector.collect();
+  const states: Partial<Record<WorkerSlotState, number>> = { backing_off: supervisor.backingOff };
+  for (const { state } of supervisor.workers) states[state] = (states[state] ?? 0) + 1;
+  metrics.setWorkers(states);
+  metrics.hubQueueBytes.reset();
+  for (const { slot, link } of supervisor.workers) {
+    if (link !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, link.queueBytes);
+  }
+  return await nodeMetrics.render(await metrics.snapshot());
+}

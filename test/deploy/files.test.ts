@@ -117,11 +117,11 @@ test("what the Dockerfile copies exists and is let through by .dockerignore, whi
   const copied = instructions("COPY")
     .filter((line) => !line.startsWith("--from"))
     .flatMap((line) => line.split(/\s+/).slice(0, -1));
-  const [first, ...let_through] = read(".dockerignore")
+  const [first, ...letThrough] = read(".dockerignore")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"));
   assert.equal(first, "*");
-  assert.deepEqual(let_through.map((line) => line.slice(1)).sort(), [...copied].sort());
+  assert.deepEqual(letThrough.map((line) => line.slice(1)).sort(), [...copied].sort());
   for (const file of copied) assert.ok(existsSync(path.join(root, file)), file);
 });
 

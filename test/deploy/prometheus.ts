@@ -1,6 +1,5 @@
 /** A real Prometheus for the tests, with the project's own configuration and alert rules, pointed at the test's node. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parse, stringify } from "yaml";

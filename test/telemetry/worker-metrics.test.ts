@@ -3,7 +3,12 @@ import test from "node:test";
 import { workerCatalog } from "../../src/telemetry/catalog.js";
 import type { MetricSnapshot } from "../../src/telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../../src/telemetry/primary-metrics.js";
-import { closeReasonOf, createWorkerMetrics, handshakeErrorOf, type WorkerMetrics } from "../../src/telemetry/worker-metrics.js";
+import {
+  closeReasonOf,
+  createWorkerMetrics,
+  handshakeErrorOf,
+  type WorkerMetrics,
+} from "../../src/telemetry/worker-metrics.js";
 
 function valueOf(snapshot: readonly MetricSnapshot[], name: string, labels: Record<string, string> = {}) {
   const metric = snapshot.find((candidate) => candidate.name === name);

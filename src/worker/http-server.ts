@@ -63,8 +63,6 @@ export class HttpServer {
     const httpServer = {
       emit: (_event: "connection", socket: Socket): void => {
         this.#handed.add(socket);
-        // As on each connection that Node's server accepts by itself: who has ended its half after a request still gets the answer.
-        socket.allowHalfOpen = true;
         this.server.emit("connection", socket);
       },
       prependListener: (): void => {},

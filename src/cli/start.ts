@@ -3,14 +3,20 @@ import type { LoadedConfig } from "../config/load-config.js";
 import { packageVersion } from "../lib/package-version.js";
 import { startNode, type RunningNode } from "../primary/main.js";
 
+/** A signal to a process and to its group arrives twice; a person takes longer. */
+const ONE_SIGNAL_MS = 100;
+
 /**
  * Returns once the node is ready; the process lives on until a signal. SIGTERM and SIGINT stop it and exit with 0; a second one, or one before it
  * is ready, ends it at once with 1.
  * @throws StartError where the workers cannot start; Error where a port is taken
  */
 export async function runStart({ config }: LoadedConfig): Promise<void> {
-  const running: { node?: RunningNode; stopping?: Promise<void> } = {};
+  const running: { node?: RunningNode; stopping?: Promise<void>; lastSignalMs?: number } = {};
   const onSignal = (): void => {
+    const nowMs = performance.now();
+    if (nowMs - (running.lastSignalMs ?? -Infinity) < ONE_SIGNAL_MS) return;
+    running.lastSignalMs = nowMs;
     if (running.node === undefined || running.stopping !== undefined) process.exit(1);
     running.stopping = running.node.stop().then(
       () => process.exit(0),

@@ -10,11 +10,18 @@ export interface CollectorPeer {
   send(message: { readonly t: "collect"; readonly id: number }): void;
 }
 
+interface Round {
+  readonly id: number;
+  /** Workers that have not answered this question or a later one. */
+  readonly missing: Set<number>;
+  readonly done: () => void;
+}
+
 export class MetricsCollector {
   readonly #peers: () => readonly CollectorPeer[];
   readonly #timer: NodeJS.Timeout;
+  readonly #rounds = new Set<Round>();
   #id = 0;
-  #round: { readonly id: number; readonly missing: Set<number>; readonly done: () => void } | undefined;
 
   /** @param peers the workers that can be asked now */
   constructor(peers: () => readonly CollectorPeer[]) {
@@ -25,31 +32,30 @@ export class MetricsCollector {
 
   /** Asks every worker; returns when all have answered, or after {@link SCRAPE_WAIT_MS}. */
   async collect(): Promise<void> {
+    const missing = new Set(this.#peers().map(({ wid }) => wid));
+    const id = this.#ask();
+    if (missing.size === 0) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, SCRAPE_WAIT_MS);
-      const previous = this.#round;
-      const done = (): void => {
-        clearTimeout(timer);
-        previous?.done();
-        resolve();
+      const round: Round = {
+        id,
+        missing,
+        done: () => {
+          clearTimeout(timer);
+          this.#rounds.delete(round);
+          resolve();
+        },
       };
-      const missing = new Set(this.#peers().map(({ wid }) => wid));
-      if (missing.size === 0) {
-        done();
-        return;
-      }
-      this.#round = { id: this.#ask(), missing, done };
+      const timer = setTimeout(round.done, SCRAPE_WAIT_MS);
+      this.#rounds.add(round);
     });
   }
 
   /** A worker has answered the question `id`. */
   answered(wid: number, id: number): void {
-    const round = this.#round;
-    if (round === undefined || id < round.id) return;
-    round.missing.delete(wid);
-    if (round.missing.size > 0) return;
-    this.#round = undefined;
-    round.done();
+    for (const round of this.#rounds) {
+      if (id < round.id || !round.missing.delete(wid)) continue;
+      if (round.missing.size === 0) round.done();
+    }
   }
 
   stop(): void {

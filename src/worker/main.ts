@@ -45,7 +45,9 @@ try {
 async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Boot): Promise<void> {
   const config: Config = deepFreeze(given);
   const log = createLogger({ level: config.log.level, node: config.nodeId, worker: slot });
-  const metrics = createWorkerMetrics();
+  const metrics = createWorkerMetrics({
+    onAppError: (error) => log.error({ err: error }, "a metric of the app could not be collected"),
+  });
 
   exitOnUncaught(log);
   let stopping = false;

@@ -10,8 +10,12 @@ const app: App = (io, limpet) => {
       const endMs = performance.now() + blockMs;
       while (performance.now() < endMs);
     });
-    socket.on("disconnect", (reason) => limpet.log.info({ sid: socket.client.conn.id, reason }, "client left"));
   });
+  io.engine.on(
+    "connection",
+    (session: { id: string; once: (event: "close", listener: (reason: string) => void) => void }) =>
+      session.once("close", (reason) => limpet.log.info({ sid: session.id, reason }, "session closed")),
+  );
   limpet.http(async (request, response) => {
     let bytes = 0;
     for await (const chunk of request) bytes += (chunk as Buffer).length;

@@ -5,7 +5,7 @@ import { PollingSession } from "../support/engine-client.js";
 import { RawConnection, rawRequest, requestBytes } from "../support/raw-http.js";
 import { waitFor } from "../support/wait.js";
 import { allRead } from "./kernel.js";
-import { sessionOnEach } from "./sessions.js";
+import { sessionOnEach, slotOf } from "./sessions.js";
 
 const MAX_PENDING = 50;
 const EXTRA = 30;
@@ -18,7 +18,7 @@ function start(t: test.TestContext): Promise<TestNode> {
 }
 
 /** Stops a worker's process: it reads nothing and answers nothing until it is told to go on. */
-async function stopWorker(t: test.TestContext, node: TestNode, slot: number): Promise<number> {
+async function stopWorker(node: TestNode, slot: number): Promise<number> {
   const pid = (await node.workers()).find((worker) => worker.slot === slot)?.pid;
   assert.ok(pid !== undefined);
   process.kill(pid, "SIGSTOP");
@@ -41,7 +41,7 @@ test("beyond maxPendingHandoffs a blocked worker's connections are refused and c
   const sessions = await sessionOnEach(t, { port: node.port });
   const [blocked, free] = sessions;
   assert.ok(blocked !== undefined && free !== undefined);
-  const pid = await stopWorker(t, node, 0);
+  const pid = await stopWorker(node, 0);
 
   const connections = await openAll(t, node, Array<string>(MAX_PENDING + EXTRA).fill(blocked.target));
   const refused = (): RawConnection[] => connections.filter(({ received }) => received.length > 0);
@@ -70,11 +70,15 @@ test("beyond maxPendingHandoffs a blocked worker's connections are refused and c
 
 test("new sessions go to the worker that takes them, also when a blocked one has fewer", async (t) => {
   const node = await start(t);
-  // 150 sessions, and then those of one worker end: it is the one with the fewest.
-  const sessions = await Promise.all(Array.from({ length: 150 }, () => PollingSession.open(t, { port: node.port })));
-  await Promise.all(sessions.filter(({ sid }) => sid.charAt(2) === "A").map((session) => session.close()));
+  // Then those of one worker end: it is the one with the fewest.
+  const sessions: PollingSession[] = [];
+  while (sessions.length < 8 * MAX_PENDING) {
+    const opening = Array.from({ length: MAX_PENDING / 2 }, () => PollingSession.open(t, { port: node.port }));
+    sessions.push(...(await Promise.all(opening)));
+  }
+  for (const session of sessions.filter((session) => slotOf(session) === 0)) await session.close();
   await waitFor(async () => (await node.workers()).find(({ slot }) => slot === 0)?.sessions === 0);
-  const pid = await stopWorker(t, node, 0);
+  const pid = await stopWorker(node, 0);
 
   const connections = await openAll(t, node, Array<string>(MAX_PENDING + EXTRA).fill("/app"));
   const handshakes = await Promise.all(
@@ -90,7 +94,7 @@ test("connections that wait for a worker when it is killed are answered by anoth
   const node = await start(t);
   const [session] = await sessionOnEach(t, { port: node.port });
   assert.ok(session !== undefined);
-  const pid = await stopWorker(t, node, 0);
+  const pid = await stopWorker(node, 0);
   const connections = await openAll(t, node, Array<string>(MAX_PENDING).fill(session.target));
   process.kill(pid, "SIGKILL");
   const results = await Promise.all(
@@ -105,6 +109,7 @@ test("connections that wait for a worker when it is killed are answered by anoth
   );
   const closed = results.filter((result) => result === "closed").length;
   assert.ok(closed <= 2, `${closed} were closed: only those that were in the killed worker's channel may be`);
-  assert.deepEqual([...new Set(results.filter((result) => result !== "closed"))], [400], "their session is gone");
+  // 400: its session is gone; 503: the other worker has not heard of that yet. Clients come back from both.
+  for (const result of results) assert.ok(["closed", 400, 503].includes(result), String(result));
   t.diagnostic(`${results.length - closed} of ${results.length} were answered, ${closed} closed`);
 });

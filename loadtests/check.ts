@@ -3,6 +3,7 @@
  * The thresholds fail when a single expectation does, and also when fewer cases ran than there are.
  */
 import { Counter } from "k6/metrics";
+import { delay, expect, expectBytes, failureOf, next, PATIENCE_MS, until } from "./check-support.ts";
 import { Client, type ClientOptions, connect } from "./lib/client.ts";
 import type { TransportMode } from "./lib/engine.ts";
 import { ConnectError, type Acknowledge, type Socket } from "./lib/socket.ts";
@@ -10,7 +11,6 @@ import { targetUrl } from "./lib/target.ts";
 
 const URL = targetUrl();
 const MODES: readonly TransportMode[] = ["polling", "upgrade", "websocket"];
-const PATIENCE_MS = 5_000;
 
 type Case = (mode: TransportMode) => Promise<void>;
 
@@ -76,7 +76,7 @@ async function runCase(name: string, running: Promise<void>): Promise<void> {
 
 async function connectsByTransport(mode: TransportMode): Promise<void> {
   await withSocket(mode, async (socket) => {
-    if (mode === "upgrade") await until("the upgrade", () => socket.transport === "websocket");
+    await settle(socket, mode);
     expect(socket.transport, mode === "polling" ? "polling" : "websocket");
     const seen = await socket.emitWithAck<{ transport: string }>("describe");
     expect(seen.transport, socket.transport);
@@ -214,29 +214,31 @@ async function entersNamespace(mode: TransportMode): Promise<void> {
   expect([error.message, error.data], ["wrong token", { hint: "open …" }]);
   expect(refused.connected, false);
 
-  const client = new Client(URL, { transport: mode });
-  const welcome = client.socket("/private", { token: "open sesame" });
-  await welcome.connect();
-  expect(await welcome.emitWithAck("whoami"), "/private");
-  client.close();
+  await withClient(mode, async (client) => {
+    const welcome = client.socket("/private", { token: "open sesame" });
+    await welcome.connect();
+    expect(await welcome.emitWithAck("whoami"), "/private");
+  });
 }
 
 async function sharesConnection(mode: TransportMode): Promise<void> {
-  const client = new Client(URL, { transport: mode });
-  const main = client.socket();
-  const other = client.socket("/private", { token: "open sesame" });
-  await Promise.all([main.connect(), other.connect()]);
-  const session = client.id;
-  expect([await main.emitWithAck("echo", 1), await other.emitWithAck("whoami")], [1, "/private"]);
-  main.disconnect();
-  expect(await other.emitWithAck("whoami"), "/private");
-  expect([client.id, main.connected, other.connected], [session, false, true]);
-  other.disconnect();
-  expect(client.id, undefined);
+  await withClient(mode, async (client) => {
+    const main = client.socket();
+    const other = client.socket("/private", { token: "open sesame" });
+    await Promise.all([main.connect(), other.connect()]);
+    const session = client.id;
+    expect([await main.emitWithAck("echo", 1), await other.emitWithAck("whoami")], [1, "/private"]);
+    main.disconnect();
+    expect(await other.emitWithAck("whoami"), "/private");
+    expect([client.id, main.connected, other.connected], [session, false, true]);
+    other.disconnect();
+    expect(client.id, undefined);
+  });
 }
 
 async function seesDisconnect(mode: TransportMode): Promise<void> {
   await withSocket(mode, async (socket) => {
+    await settle(socket, mode);
     const reason = await next(socket, "disconnect", () => {
       socket.emit("leave me");
     });
@@ -251,6 +253,7 @@ async function comesBack(mode: TransportMode): Promise<void> {
   await withSocket(
     mode,
     async (socket) => {
+      await settle(socket, mode);
       const before = socket.id;
       const pending = failureOf(socket.emitWithAck("silence"));
       const reason = await next(socket, "disconnect", () => {
@@ -265,14 +268,14 @@ async function comesBack(mode: TransportMode): Promise<void> {
   );
 }
 
-/** Longer than a server that had heard no pong would keep us: the run is meant for short heartbeats. */
+/** Longer than a server that hears no pong keeps us, if its ping interval and timeout are 3.5 s together. */
 async function stays(mode: TransportMode): Promise<void> {
   await withSocket(mode, async (socket) => {
     let lost = "";
     socket.on("disconnect", (reason: string) => {
       lost = reason;
     });
-    await delay(2_500);
+    await delay(4_500);
     expect(lost, "");
     expect(await socket.emitWithAck("echo", "alive"), "alive");
   });
@@ -292,6 +295,11 @@ async function failsToConnect(mode: TransportMode): Promise<void> {
   expect(error.message, "the connection ended: transport_error");
 }
 
+/** A server that ends a session in the middle of an upgrade makes the upgrade fail, and rightly so. */
+async function settle(socket: Socket, mode: TransportMode): Promise<void> {
+  if (mode === "upgrade") await until("the upgrade", () => socket.transport === "websocket");
+}
+
 async function withSocket(
   mode: TransportMode,
   use: (socket: Socket) => Promise<void>,
@@ -305,49 +313,11 @@ async function withSocket(
   }
 }
 
-/** The arguments of the next such event; the trigger runs once the listener is in place. */
-function next(socket: Socket, event: string, trigger: () => void): Promise<unknown[]> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error(`no "${event}" within ${PATIENCE_MS} ms`));
-    }, PATIENCE_MS);
-    const listener = (...args: unknown[]): void => {
-      clearTimeout(timer);
-      socket.off(event, listener);
-      resolve(args);
-    };
-    socket.on(event, listener);
-    trigger();
-  });
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
+async function withClient(mode: TransportMode, use: (client: Client) => Promise<void>): Promise<void> {
+  const client = new Client(URL, { transport: mode, ackTimeoutMs: PATIENCE_MS });
   try {
-    await promise;
-  } catch (error) {
-    return error as Error;
+    await use(client);
+  } finally {
+    client.close();
   }
-  throw new Error("it should have failed");
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + PATIENCE_MS;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error(`no ${what} within ${PATIENCE_MS} ms`);
-    await delay(10);
-  }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function expect(actual: unknown, expected: unknown): void {
-  const [got, wantedText] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (got !== wantedText) throw new Error(`got ${got?.slice(0, 200)}, wanted ${wantedText?.slice(0, 200)}`);
-}
-
-function expectBytes(actual: unknown, expected: Uint8Array): void {
-  if (!(actual instanceof ArrayBuffer)) throw new Error(`got ${JSON.stringify(actual)}, wanted bytes`);
-  expect([...new Uint8Array(actual)], [...expected]);
 }

@@ -1,26 +1,22 @@
 /** `npm run load`: gets k6, starts a node of its own unless told a URL, runs a scenario, and exits as k6 does. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { Command, Option } from "commander";
 import { ensureK6, K6_VERSION } from "../tools/ensure-k6.mjs";
 import { refuseForeign } from "./lib/target.ts";
+import { startOwnNode } from "./own-node.ts";
 import {
   readSettings,
   type Scenario,
   type ScenarioName,
   SCENARIOS,
+  type Settings,
   SETTINGS,
   settingsOf,
   variableOf,
 } from "./scenarios/catalog.ts";
 
-const root = path.resolve(import.meta.dirname, "..");
-const CLI = path.join(root, "dist/cli/main.js");
-const READY_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 40_000;
 /** Beyond a scenario's duration: its ramp, its end, and k6's own start. Then k6 is ended, whatever it is doing. */
 const K6_MARGIN_MS = 180_000;
 
@@ -84,13 +80,11 @@ async function load(name: ScenarioName, command: Command, k6Options: readonly st
   const values = Object.fromEntries(
     settingsOf(name).map((key) => [variableOf(key), String(command.getOptionValue(camelCase(SETTINGS[key].name)))]),
   );
-  const { durationMs } = inLoadError(() => readSettings(name, values));
-  if (options.url !== undefined && options.iOwnThisServer !== true) checkTarget(options.url);
+  const { durationMs } = settingsFrom(name, values);
+  if (options.iOwnThisServer !== true) checkTarget(options.url);
 
-  const k6 = await ensureK6((line) => process.stderr.write(`${line}\n`)).catch((error: unknown) => {
-    throw new LoadError((error as Error).message, { cause: error });
-  });
-  const node = options.url === undefined ? await startNode(options.workers) : undefined;
+  const k6 = await ensureK6((line) => process.stderr.write(`${line}\n`)).catch(asLoadError);
+  const node = options.url === undefined ? await startOwnNode(options.workers).catch(asLoadError) : undefined;
   try {
     const environment = {
       ...values,
@@ -101,51 +95,6 @@ async function load(name: ScenarioName, command: Command, k6Options: readonly st
   } finally {
     await node?.stop();
   }
-}
-
-function checkTarget(url: string): void {
-  inLoadError(() => {
-    refuseForeign(url);
-  }, ". If it is yours, say so: --i-own-this-server");
-}
-
-async function startNode(workers: string): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
-  if (!existsSync(CLI)) throw new LoadError("limpet is not built: npm run build");
-  const flags = ["--host", "127.0.0.1", "--port", "0", "--ops-port", "0", "--workers", workers];
-  const app = path.join(import.meta.dirname, "app.mjs");
-  const node = spawn(process.execPath, [CLI, "start", "--app", app, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
-  const lines: string[] = [];
-  const stop = (): Promise<void> => end(node, STOP_TIMEOUT_MS);
-  const ready = new Promise<number>((resolve, reject) => {
-    const onLine = (line: string): void => {
-      // Until it is ready for the error message; warnings and worse are the user's to see at any time.
-      lines.push(line);
-      const port = readyPort(line);
-      if (port !== undefined) resolve(port);
-      else if (!line.includes('"level":"info"')) process.stderr.write(`limpet: ${line}\n`);
-    };
-    createInterface({ input: node.stdout }).on("line", onLine);
-    createInterface({ input: node.stderr }).on("line", onLine);
-    node.once("error", reject);
-    node.once("exit", () => {
-      reject(new LoadError(`the node ended before it was ready\n${lines.join("\n")}`));
-    });
-    setTimeout(() => {
-      reject(new LoadError(`the node was not ready within ${READY_TIMEOUT_MS} ms\n${lines.join("\n")}`));
-    }, READY_TIMEOUT_MS).unref();
-  });
-  try {
-    return { url: `http://127.0.0.1:${await ready}`, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-function readyPort(line: string): number | undefined {
-  if (!line.includes('"msg":"ready"')) return undefined;
-  const { port } = JSON.parse(line) as { port?: number };
-  return port;
 }
 
 async function runK6(
@@ -162,38 +111,41 @@ async function runK6(
     stdio: "inherit",
     env: { ...process.env, ...environment, K6_NO_USAGE_REPORT: "true" },
   });
-  // k6 ends its clients in order at the first one; the node is stopped when k6 is through.
-  const onSignal = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+  // A terminal sends its Ctrl-C to k6 too, and k6 takes a second one for "at once"; the node goes when k6 is through.
+  const onInterrupt = (): void => {};
+  const onTerminate = (): void => {
+    child.kill("SIGTERM");
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
   const timer = setTimeout(() => {
     process.stderr.write(`k6 did not end within ${timeoutMs} ms\n`);
     child.kill("SIGKILL");
   }, timeoutMs);
   const [code] = (await once(child, "exit")) as [number | null];
   clearTimeout(timer);
-  process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate);
   return code ?? 1;
 }
 
-async function end(child: ChildProcess, timeoutMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => {
-    child.kill("SIGKILL");
-  }, timeoutMs);
-  await exited;
-  clearTimeout(timer);
+function settingsFrom(name: ScenarioName, values: Readonly<Record<string, string>>): Settings {
+  try {
+    return readSettings(name, values);
+  } catch (error) {
+    return asLoadError(error);
+  }
 }
 
-function inLoadError<T>(run: () => T, advice = ""): T {
+function checkTarget(url: string | undefined): void {
+  if (url === undefined) return;
   try {
-    return run();
-  } catch (error) {
-    throw new LoadError((error as Error).message + advice, { cause: error });
+    refuseForeign(url);
+  } catch (cause) {
+    throw new LoadError(`${(cause as Error).message}; if it is yours, say so: --i-own-this-server`, { cause });
   }
+}
+
+function asLoadError(cause: unknown): never {
+  throw new LoadError((cause as Error).message, { cause });
 }
 
 function camelCase(name: string): string {

@@ -16,5 +16,5 @@ export function refuseForeign(url: string): void {
   const host = /^https?:\/\/(\[[0-9a-f:]+\]|[^/:@?#[\]]+)(?::\d+)?\/?$/i.exec(url)?.[1];
   if (host === undefined) throw new Error(`${JSON.stringify(url)} is no origin such as http://127.0.0.1:3000`);
   if (host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host)) return;
-  throw new Error(`${host} is not this machine: a load test is an attack on a server that is not yours`);
+  throw new Error(`${host} is not this machine, and a load test is an attack on a server that is not yours`);
 }

@@ -2,26 +2,51 @@
  * Holds what is written to a client after one of its sockets joined a room, until the hub knows of the join.
  *
  * Without it a client could hold the ack of its join, tell another client, and miss what that one publishes on another worker in that
- * millisecond. The gate sits at the transport: whatever Engine.IO sends for that session waits, in order.
+ * millisecond. The gate sits at the transport: whatever Engine.IO sends for that session waits, in order, and a close waits behind it.
  */
 import type { Transport } from "engine.io";
 
 type Packets = Parameters<Transport["send"]>[0];
+type OnClosed = Parameters<Transport["doClose"]>[0];
 
 interface Held {
   /** The interest change the hub must know of. */
   seq: number;
-  readonly sends: { readonly transport: Transport; readonly packets: Packets }[];
+  readonly waiting: (
+    | { readonly transport: Transport; readonly packets: Packets }
+    | { readonly transport: Transport; readonly onClosed: OnClosed }
+  )[];
 }
 
 export class JoinGate {
   /** By Engine.IO session id. */
   readonly #held = new Map<string, Held>();
+  readonly #gatedSend: Transport["send"];
+  readonly #gatedClose: Transport["doClose"];
+
+  constructor() {
+    const held = this.#held;
+    this.#gatedSend = function (this: Transport, packets: Packets): void {
+      const entry = held.size === 0 ? undefined : held.get(this.sid);
+      if (entry === undefined) {
+        plain(this).send.call(this, packets);
+        return;
+      }
+      // Engine.IO buffers what comes later, as it does while a real write is under way.
+      this.writable = false;
+      entry.waiting.push({ transport: this, packets });
+    };
+    this.#gatedClose = function (this: Transport, onClosed: OnClosed): void {
+      const entry = held.size === 0 ? undefined : held.get(this.sid);
+      if (entry === undefined || entry.waiting.length === 0) plain(this).doClose.call(this, onClosed);
+      else entry.waiting.push({ transport: this, onClosed });
+    };
+  }
 
   /** @param seq number of the interest change, ever growing */
   hold(sid: string, seq: number): void {
     const held = this.#held.get(sid);
-    if (held === undefined) this.#held.set(sid, { seq, sends: [] });
+    if (held === undefined) this.#held.set(sid, { seq, waiting: [] });
     else held.seq = seq;
   }
 
@@ -30,35 +55,30 @@ export class JoinGate {
     for (const [sid, held] of this.#held) {
       if (held.seq > seq) continue;
       this.#held.delete(sid);
-      for (const { transport, packets } of held.sends) forward(transport, packets);
+      for (const step of held.waiting) {
+        if ("packets" in step) sendNow(step.transport, step.packets);
+        else plain(step.transport).doClose.call(step.transport, step.onClosed);
+      }
     }
   }
 
   /** Makes a transport that Engine.IO has just created wait for this gate. */
   guard(transport: Transport): void {
-    const held = this.#held;
-    transport.send = function gatedSend(this: Transport, packets: Packets): void {
-      const entry = held.size === 0 ? undefined : held.get(this.sid);
-      if (entry === undefined) {
-        plainSend(this, packets);
-        return;
-      }
-      // Engine.IO buffers what comes later, as it does while a real write is under way.
-      this.writable = false;
-      entry.sends.push({ transport: this, packets });
-    };
+    transport.send = this.#gatedSend;
+    // A poll that is not writable is closed by the next answer to it, which is the one that waits.
+    if (transport.name !== "polling") transport.doClose = this.#gatedClose;
   }
 }
 
-/** The transport class's own `send`. */
-function plainSend(transport: Transport, packets: Packets): void {
-  (Object.getPrototypeOf(transport) as Transport).send.call(transport, packets);
+/** The transport class's own methods. */
+function plain(transport: Transport): Transport {
+  return Object.getPrototypeOf(transport) as Transport;
 }
 
-function forward(transport: Transport, packets: Packets): void {
+function sendNow(transport: Transport, packets: Packets): void {
   if (transport.name === "polling") {
     // A poll that was open when the send was held still is, or its connection broke and there is nobody to answer.
     if ((transport as unknown as { res?: object | null }).res == null) return;
   } else if (transport.readyState === "closed") return;
-  plainSend(transport, packets);
+  plain(transport).send.call(transport, packets);
 }

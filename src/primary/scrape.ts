@@ -13,7 +13,10 @@ export interface ScrapeParts {
 
 export async function scrape({ supervisor, collector, metrics, nodeMetrics }: ScrapeParts): Promise<string> {
   await collector.collect();
-  const states: Partial<Record<WorkerSlotState, number>> = { backing_off: supervisor.backingOff };
+  const states: Partial<Record<WorkerSlotState, number>> = {
+    backing_off: supervisor.backingOff,
+    stopped: supervisor.vacant,
+  };
   for (const { state } of supervisor.workers) states[state] = (states[state] ?? 0) + 1;
   metrics.setWorkers(states);
   metrics.hubQueueBytes.reset();

@@ -69,6 +69,12 @@ export class Supervisor {
     return this.#pauses.size;
   }
 
+  /** Slots without a worker that wait for none: those of a node that stops. */
+  get vacant(): number {
+    const taken = new Set([...this.#pauses.keys(), ...this.workers.map(({ slot }) => slot)]);
+    return Math.max(0, this.#options.config.workers - taken.size);
+  }
+
   /** Slots whose workers end again and again. */
   get looping(): readonly number[] {
     return [...this.#restarts].filter(([, restarts]) => restarts.looping).map(([slot]) => slot);
@@ -213,7 +219,7 @@ export class Supervisor {
     signal: NodeJS.Signals | null,
     failure: BootFailure | undefined,
   ): void {
-    const { log, handler, now } = this.#options;
+    const { log, handler, now, config } = this.#options;
     const { slot, wid, pid } = worker;
     const wasReady = worker.state === "ready";
     const expected = worker.state === "draining";
@@ -233,7 +239,9 @@ export class Supervisor {
     }
     log.error({ slot, wid, pid, code, signal, cause }, "worker ended unexpectedly");
     if (this.#starting !== undefined) {
-      this.#starting.reject(startError(failure, code, signal));
+      const { readyTimeoutMs } = config.supervisor;
+      const how = cause === "not_ready" ? `was not ready within ${readyTimeoutMs} ms` : endOf(code, signal);
+      this.#starting.reject(new StartError(failure?.message ?? `a worker ${how}`, failure?.where));
       return;
     }
     this.#pause(slot, wasReady ? now() - worker.startedAtMs : 0);
@@ -285,7 +293,6 @@ export class StartError extends Error {
   }
 }
 
-function startError(failure: BootFailure | undefined, code: number | null, signal: NodeJS.Signals | null): StartError {
-  if (failure !== undefined) return new StartError(failure.message, failure.where);
-  return new StartError(`a worker ended before it was ready (${signal ?? `exit code ${code}`})`, undefined);
+function endOf(code: number | null, signal: NodeJS.Signals | null): string {
+  return `ended before it was ready (${signal ?? `exit code ${code}`})`;
 }

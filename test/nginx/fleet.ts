@@ -1,0 +1,67 @@
+/** A real node behind a real nginx, and stock clients through it. */
+import type { TestContext } from "node:test";
+import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
+import { nginxConfig, type NginxOptions } from "../../src/cli/nginx-config.js";
+import { startNginx, type Nginx } from "../support/nginx.js";
+import { startNode, type NodeOptions, type TestNode } from "../support/node.js";
+import { within } from "../support/wait.js";
+import { DEFAULTS } from "./options.js";
+
+export interface Fleet {
+  readonly node: TestNode;
+  readonly nginx: Nginx;
+}
+
+/** The generated configuration before one node that runs the clients' test app. */
+export async function startFleet(
+  t: TestContext,
+  options: NodeOptions = {},
+  change: Partial<NginxOptions> = {},
+): Promise<Fleet> {
+  const node = await startNode({ app: "test/clients/app.mjs", ...options }, t);
+  const nodes = [{ id: 0, address: `127.0.0.1:${node.port}` }];
+  const nginx = await startNginx(t, ({ port }) =>
+    nginxConfig({ ...DEFAULTS, nodes, ...change, listen: `127.0.0.1:${port}` }),
+  );
+  return { node, nginx };
+}
+
+/** Connects that many clients at once; each trouble of any of them is written down. */
+export async function connectClients(
+  t: TestContext,
+  url: string,
+  count: number,
+  options: Partial<ManagerOptions & SocketOptions>,
+): Promise<{ clients: Socket[]; troubles: string[] }> {
+  const troubles: string[] = [];
+  const clients = Array.from({ length: count }, () => io(url, { forceNew: true, ...options }));
+  let closing = false;
+  t.after(() => {
+    closing = true;
+    for (const client of clients) client.disconnect();
+  });
+  const connected = clients.map(async (client, i) => {
+    client.on("connect_error", (error) => troubles.push(`client ${i} could not connect: ${error.message}`));
+    client.on("disconnect", (reason) => {
+      if (!closing) troubles.push(`client ${i} lost its connection: ${reason}`);
+    });
+    await new Promise<void>((resolve) => void client.once("connect", resolve));
+  });
+  await within(Promise.all(connected), 30_000, `${count} clients to connect; ${troubles.join(", ")}`);
+  return { clients, troubles };
+}
+
+export const call = (client: Socket, ...args: [string, ...unknown[]]): Promise<unknown> =>
+  client.timeout(15_000).emitWithAck(...args) as Promise<unknown>;
+
+export interface Rescues {
+  readonly forwarded: number;
+  /** Every other outcome. */
+  readonly failed: number;
+}
+
+export async function rescuesOf(node: TestNode): Promise<Rescues> {
+  const scrape = await node.metrics();
+  const forwarded = scrape.sum("limpet_rescues_total", { outcome: "forwarded" });
+  return { forwarded, failed: scrape.sum("limpet_rescues_total") - forwarded };
+}

@@ -65,8 +65,7 @@ export class JoinGate {
   /** Makes a transport that Engine.IO has just created wait for this gate. */
   guard(transport: Transport): void {
     transport.send = this.#gatedSend;
-    // A poll that is not writable is closed by the next answer to it, which is the one that waits.
-    if (transport.name !== "polling") transport.doClose = this.#gatedClose;
+    transport.doClose = this.#gatedClose;
   }
 }
 

@@ -35,7 +35,11 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   const socketDir = mkdtempSync(path.join(tmpdir(), "limpet-"));
   const hubPath = path.join(socketDir, "hub.sock");
   // However this process ends, short of SIGKILL.
-  process.on("exit", () => rmSync(socketDir, { recursive: true, force: true }));
+  process.on("exit", () => {
+    // A worker that is blocked does not see its link close, and would live on.
+    for (const worker of supervisor.workers) worker.kill("SIGKILL");
+    rmSync(socketDir, { recursive: true, force: true });
+  });
   let draining = false;
 
   const hub = new Hub({

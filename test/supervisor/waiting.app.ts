@@ -1,0 +1,2 @@
+/** An app that never says it has started. */
+export default (): Promise<never> => new Promise(() => undefined);

@@ -8,7 +8,7 @@ export interface Sample {
   readonly value: number;
 }
 
-const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$/;
+const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([-+]?(?:Inf|[\d.]+(?:e[-+]?\d+)?)|NaN)(?: \d+)?$/i;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"(?:,|$)/gy;
 
 export class Scrape {

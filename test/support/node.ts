@@ -1,4 +1,5 @@
 /** A real limpet node for the tests: `limpet start` on free ports of loopback, with its log, its metrics and its end. */
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -71,7 +72,7 @@ export interface TestNode {
 export async function startNode(options: NodeOptions = {}, scope?: Scope): Promise<TestNode> {
   const run = runNode(options, scope);
   const { readyTimeoutMs = 30_000 } = options;
-  const ended = exitOf(run.child, readyTimeoutMs, "the node").then(({ code, signal }) => {
+  const ended = once(run.child, "exit").then(([code, signal]) => {
     throw new Error(`the node ended with ${code ?? signal} before it was ready`);
   });
   ended.catch(() => undefined);

@@ -16,7 +16,7 @@ import { LinkServer } from "./link-server.js";
 import { MetricsCollector } from "./metrics-collector.js";
 import { createOpsServer } from "./ops-server.js";
 import { scrape } from "./scrape.js";
-import { readinessOf, workerInfosOf } from "./status.js";
+import { readinessOf, workerInfosOf, type Phase } from "./status.js";
 import { Supervisor } from "./supervisor.js";
 
 export interface RunningNode {
@@ -40,7 +40,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     for (const worker of supervisor.workers) worker.kill("SIGKILL");
     rmSync(socketDir, { recursive: true, force: true });
   });
-  let draining = false;
+  let phase: Phase = "starting";
 
   const hub = new Hub({
     received: () => metrics.hubMessages.inc({ outcome: "received" }),
@@ -109,7 +109,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
       host: config.opsHost,
       port: config.opsPort,
       render: () => scrape({ supervisor, collector, metrics, nodeMetrics }),
-      readiness: () => readinessOf(supervisor, config.workers, draining),
+      readiness: () => readinessOf(supervisor, config.workers, phase),
       workers: () => workerInfosOf(supervisor, now()),
       log,
     });
@@ -129,9 +129,10 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     });
     await supervisor.start();
     const port = await front.listen(config.port, config.host);
+    phase = "serving";
     undo.push(() => front.close());
     undo.push(() => {
-      draining = true;
+      phase = "draining";
       supervisor.retire();
     });
     log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version }, "ready");

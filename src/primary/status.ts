@@ -2,10 +2,12 @@
 import type { Readiness, WorkerInfo } from "./ops-server.js";
 import type { Supervisor } from "./supervisor.js";
 
+/** `serving` from the moment in which clients can connect. */
+export type Phase = "starting" | "serving" | "draining";
+
 /** @param wanted number of workers the node was told to run */
-export function readinessOf(supervisor: Supervisor, wanted: number, draining: boolean): Readiness {
-  const reasons: string[] = [];
-  if (draining) reasons.push("draining");
+export function readinessOf(supervisor: Supervisor, wanted: number, phase: Phase): Readiness {
+  const reasons: string[] = phase === "serving" ? [] : [phase];
   if (supervisor.ready.length === 0) reasons.push("no worker is ready");
   for (const slot of supervisor.looping) reasons.push(`worker ${slot} ends again and again`);
   return { ready: reasons.length === 0, degraded: supervisor.ready.length < wanted, reasons };

@@ -1,5 +1,4 @@
 /** A real limpet node for the tests: `limpet start` on free ports of loopback, with its log, its metrics and its end. */
-import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -72,18 +71,16 @@ export interface TestNode {
 export async function startNode(options: NodeOptions = {}, scope?: Scope): Promise<TestNode> {
   const run = runNode(options, scope);
   const { readyTimeoutMs = 30_000 } = options;
-  const ended = once(run.child, "exit").then(([code, signal]) => {
-    throw new Error(`the node ended with ${code ?? signal} before it was ready`);
-  });
-  ended.catch(() => undefined);
-  let ready: LogLine;
-  try {
-    ready = await Promise.race([
-      run.waitForLog((line) => line.msg === "ready" && "port" in line, readyTimeoutMs),
-      ended,
-    ]);
-  } catch (error) {
-    throw new Error(`the node did not start\n${run.output()}`, { cause: error });
+  let ended = false;
+  // Closed once all that it wrote has been read.
+  run.child.once("close", () => (ended = true));
+  const isReady = (line: LogLine): boolean => line.msg === "ready" && "port" in line;
+  const message = (): string => `the node to be ready; it wrote:\n${run.output()}`;
+  await waitFor(() => ended || run.logs().some(isReady), { timeoutMs: readyTimeoutMs, message });
+  const ready = run.logs().find(isReady);
+  if (ready === undefined) {
+    const { exitCode, signalCode } = run.child;
+    throw new Error(`the node ended with ${exitCode ?? signalCode} before it was ready; it wrote:\n${run.output()}`);
   }
   const { port, opsPort } = ready as unknown as { port: number; opsPort: number };
   const opsUrl = `http://127.0.0.1:${opsPort}`;

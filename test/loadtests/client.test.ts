@@ -5,6 +5,7 @@ import test from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
 import { runK6 } from "../support/k6.js";
 import { startNode } from "../support/node.js";
+import { waitFor } from "../support/wait.js";
 
 test("the client passes its own check against a real node, over every transport", async (t) => {
   const node = await startNode(
@@ -14,7 +15,7 @@ test("the client passes its own check against a real node, over every transport"
   const { code, output } = await runK6("loadtests/check.ts", { LOAD_URL: node.url });
   assert.equal(code, 0, output);
   // It says goodbye properly: no session is left for the server to find dead.
-  assert.equal(await node.metric("limpet_connections"), 0);
+  await waitFor(async () => (await node.metric("limpet_connections")) === 0, { message: "every session to be closed" });
 });
 
 test("the check fails when the server answers wrongly", async (t) => {

@@ -1,8 +1,8 @@
 /** Loads the app module: JavaScript or TypeScript, default export `(io, limpet) => …`. */
-import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { App } from "../apps/contract.js";
 import { channelsApp } from "../apps/channels/app.js";
+import { placeOf } from "./error-place.js";
 
 /** The app cannot be used. `where` is `FILE:LINE:COLUMN` in the app's own code, where it is known. */
 export class AppError extends Error {
@@ -26,7 +26,7 @@ export async function loadApp(file: string | null): Promise<App> {
     }
     module = (await import(pathToFileURL(file).href)) as { default?: unknown };
   } catch (error) {
-    throw new AppError(`the app ${file} cannot be loaded: ${reasonOf(error)}`, placeOf(error, file), error);
+    throw new AppError(`the app ${file} cannot be loaded: ${reasonOf(error)}`, await placeOf(error, file), error);
   }
   const app = unwrapDefault(module.default);
   if (typeof app !== "function") {
@@ -45,7 +45,7 @@ export async function runApp(app: App, file: string | null, ...args: Parameters<
   } catch (error) {
     throw new AppError(
       `the app ${file ?? "built in"} failed to start: ${reasonOf(error)}`,
-      placeOf(error, file ?? ""),
+      file === null ? undefined : await placeOf(error, file),
       error,
     );
   }
@@ -61,21 +61,8 @@ function describe(value: unknown): string {
   return value === undefined ? "missing" : `of type ${value === null ? "null" : typeof value}`;
 }
 
+/** In one line: a compiler's message has several. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-}
-
-/** The first place in a stack or a compiler's message that lies in the app's folder; else the first that is nobody's dependency. */
-function placeOf(error: unknown, file: string): string | undefined {
-  const text = error instanceof Error ? `${error.stack ?? ""}\n${error.message}` : String(error);
-  const places = [...text.matchAll(/(?:file:\/\/)?(\/[^\s():?]+)(?:\?[^\s():]*)?:(\d+)(?::(\d+))?/g)].map(
-    ([, at = "", line, column]) => ({
-      at,
-      text: column === undefined ? `${at}:${line}` : `${at}:${line}:${column}`,
-    }),
-  );
-  const folder = path.dirname(file);
-  const own = places.filter(({ at }) => !at.includes("/node_modules/"));
-  const found = own.find(({ at }) => at === file) ?? own.find(({ at }) => at.startsWith(folder)) ?? own[0];
-  return found?.text ?? (file === "" ? undefined : file);
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return reason.trim().replace(/\s*\n\s*/g, " ");
 }

@@ -23,7 +23,7 @@ const CONCURRENCY = 2;
 const root = path.resolve(import.meta.dirname, "..");
 const runId = randomUUID();
 const folder = mkdtempSync(path.join(tmpdir(), "limpet-run-"));
-process.env["LIMPET_TEST_RUN"] = runId;
+process.env["TEST_RUN_ID"] = runId;
 process.env["TMPDIR"] = folder;
 
 interface Result {
@@ -119,7 +119,7 @@ function endLeftovers(): void {
 
 /** nginx overwrites its environment with its title, which names its folder. */
 function isOfThisRun(pid: number): boolean {
-  return read(pid, "environ").includes(`LIMPET_TEST_RUN=${runId}`) || read(pid, "cmdline").includes(folder);
+  return read(pid, "environ").includes(`TEST_RUN_ID=${runId}`) || read(pid, "cmdline").includes(folder);
 }
 
 function read(pid: number, file: "environ" | "cmdline"): string {

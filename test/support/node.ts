@@ -176,11 +176,8 @@ function parseLogLine(line: string): LogLine | undefined {
   }
 }
 
+/** Without what tells a child of the test runner from a program of its own. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env);
-  return Object.fromEntries(
-    entries.filter(
-      ([name]) => name === "LIMPET_TEST_RUN" || (!name.startsWith("LIMPET_") && name !== "NODE_TEST_CONTEXT"),
-    ),
-  );
+  return Object.fromEntries(entries.filter(([name]) => !name.startsWith("LIMPET_") && !name.startsWith("NODE_TEST_")));
 }

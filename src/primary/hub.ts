@@ -89,18 +89,22 @@ export class Hub {
     const targets = this.#targets(peer, message);
     if (message.req !== undefined)
       peer.send({ t: "expect", req: message.req, wids: targets.map((target) => target.wid) });
-    this.#counters.forwarded(targets.length);
     this.#counters.skipped(this.#peers.size - 1 - targets.length);
     if (targets.length === 0) return;
     const header: Deliver = { t: "deliver", from: peer.wid, nsp: message.nsp, type: message.type, bin: message.bin };
     const shared = message.joins === undefined ? encodeFrame(header, body) : undefined;
+    let copies = 0;
     for (const target of targets) {
-      const frame =
-        shared ??
-        encodeFrame({ ...header, settle: this.#pendingJoins.add(target, message.nsp, message.joins ?? []) }, body);
-      // A request that is dropped here stays expected: its caller is told by the timeout that an answer is missing.
-      if (!target.offer(frame)) this.#counters.dropped(target);
+      const settle = this.#pendingJoins.next();
+      if (target.offer(shared ?? encodeFrame({ ...header, settle }, body))) {
+        copies++;
+        if (message.joins !== undefined) this.#pendingJoins.add(target, settle, message.nsp, message.joins);
+      } else {
+        // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
+        this.#counters.dropped(target);
+      }
     }
+    this.#counters.forwarded(copies);
   }
 
   onReply(peer: HubPeer, message: Reply, body: Buffer): void {
@@ -135,12 +139,16 @@ class PendingJoins {
   readonly #byPeer = new Map<HubPeer, { n: number; nsp: string; rooms: readonly string[] }[]>();
   #n = 0;
 
-  add(peer: HubPeer, nsp: string, rooms: readonly string[]): number {
-    const n = ++this.#n;
+  /** The number of the next message, ever growing. */
+  next(): number {
+    return ++this.#n;
+  }
+
+  /** Only for what is on the wire: what was dropped is never settled. */
+  add(peer: HubPeer, n: number, nsp: string, rooms: readonly string[]): void {
     const list = this.#byPeer.get(peer);
     if (list === undefined) this.#byPeer.set(peer, [{ n, nsp, rooms }]);
     else list.push({ n, nsp, rooms });
-    return n;
   }
 
   settle(peer: HubPeer, n: number): void {

@@ -4,10 +4,9 @@
  * Interest changes collect until something must follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join
  * before it reads what was published after it.
  */
-import { decode, encode } from "@msgpack/msgpack";
-import { hasBinary } from "../lib/has-binary.js";
 import { encodeFrame } from "../link/frame.js";
 import type { Beat, Deliver, DownMessage, InterestChange, Publish, Sibling, UpMessage } from "../link/messages.js";
+import { decodePayload, encodePayload, type Payload } from "../link/payload.js";
 import type { JoinGate } from "./join-gate.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
@@ -30,7 +29,12 @@ export interface PortHandler {
   onStop(): void;
   /** A message that this worker's own full wire could not take. */
   onDropped(): void;
+  /** An answer for another worker (an ack's value, a socket's data) that cannot be serialised. */
+  onUnserializable(error: unknown): void;
 }
+
+/** Type of the answer to a request that reached a worker after it had closed the namespace; none of socket.io-adapter's. */
+const NOT_HERE = 0;
 
 export class HubPort {
   readonly #wire: PortWire;
@@ -98,7 +102,7 @@ export class HubPort {
    * @throws TypeError where the payload cannot be serialised (a BigInt, a cycle)
    */
   publish(message: Omit<Publish, "t" | "bin">, data: object): void {
-    const { bin, body } = serialize(data);
+    const { bin, body } = encodePayload(data);
     this.#flushChanges();
     const header: Publish = { t: "publish", ...message, bin };
     if (!this.#wire.offer(encodeFrame(header, body))) this.#handler.onDropped();
@@ -114,8 +118,16 @@ export class HubPort {
     return this.#requests.abandon(id);
   }
 
+  /** An answer that cannot be serialised is reported, and stays missing: who asked hears of it by the timeout. */
   reply(to: number, nsp: string, type: number, data: object): void {
-    const { bin, body } = serialize(data);
+    let payload: Payload;
+    try {
+      payload = encodePayload(data);
+    } catch (error) {
+      this.#handler.onUnserializable(error);
+      return;
+    }
+    const { bin, body } = payload;
     this.#flushChanges();
     if (!this.#wire.offer(encodeFrame({ t: "reply", to, nsp, type, bin } satisfies UpMessage, body)))
       this.#handler.onDropped();
@@ -145,8 +157,9 @@ export class HubPort {
         this.#onDeliver(message, body);
         break;
       case "reply": {
-        const data = deserialize(message.bin, body);
-        this.#requests.reply(requestIdOf(data), message.from, message.type, data);
+        const data = decodePayload({ bin: message.bin, body });
+        if (message.type === NOT_HERE) this.#requests.none(requestIdOf(data), message.from);
+        else this.#requests.reply(requestIdOf(data), message.from, message.type, data);
         break;
       }
       case "known":
@@ -181,7 +194,11 @@ export class HubPort {
 
   #onDeliver(message: Deliver, body: Buffer): void {
     try {
-      this.#adapters.get(message.nsp)?.onDeliver(message.from, message.type, deserialize(message.bin, body));
+      const data = decodePayload({ bin: message.bin, body });
+      const adapter = this.#adapters.get(message.nsp);
+      if (adapter !== undefined) adapter.onDeliver(message.from, message.type, data);
+      else if (requestIdOf(data) !== "")
+        this.reply(message.from, message.nsp, NOT_HERE, { requestId: requestIdOf(data) });
     } finally {
       if (message.settle !== undefined) {
         this.#flushChanges();
@@ -207,17 +224,6 @@ export class HubPort {
 }
 
 const roomKey = (nsp: string, room: string): string => `${nsp}\0${room}`;
-
-/** As the stock streams adapter writes it: JSON, or MessagePack where binary is inside. */
-function serialize(data: object): { bin: boolean; body: Buffer } {
-  if (!hasBinary(data)) return { bin: false, body: Buffer.from(JSON.stringify(data)) };
-  const bytes = encode(data);
-  return { bin: true, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
-}
-
-function deserialize(bin: boolean, body: Buffer): unknown {
-  return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);
-}
 
 function requestIdOf(data: unknown): string {
   const id = (data as { requestId?: unknown }).requestId;

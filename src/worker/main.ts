@@ -74,6 +74,7 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
     onCollect: (id) => void sendMetrics(id),
     onStop: () => void stop(),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
+    onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   });
 
   const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: config.nodeId, slot }), gate);

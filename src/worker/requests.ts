@@ -52,6 +52,12 @@ export class Requests {
     this.#settle(id, pending);
   }
 
+  /** That worker has nothing to say to it. */
+  none(id: string, wid: number): void {
+    const pending = this.#pending.get(id);
+    if (pending?.waiting?.delete(wid)) this.#settle(id, pending);
+  }
+
   gone(wid: number): void {
     for (const [id, pending] of [...this.#pending]) {
       if (pending.waiting?.delete(wid)) this.#settle(id, pending);

@@ -1,0 +1,43 @@
+/**
+ * The body of a cluster message on the wire, as the stock streams adapter writes it: JSON, or MessagePack where binary is inside. Either way
+ * another worker hands its clients what this one hands its own.
+ */
+import { decode, encode } from "@msgpack/msgpack";
+import { hasBinary } from "../lib/has-binary.js";
+
+export interface Payload {
+  readonly bin: boolean;
+  readonly body: Buffer;
+}
+
+/** @throws TypeError or RangeError where a value cannot be serialised: a BigInt, a cycle */
+export function encodePayload(data: object): Payload {
+  if (!hasBinary(data)) return { bin: false, body: Buffer.from(JSON.stringify(data)) };
+  // Without a bound on the depth: what Socket.IO can send, another worker must be able to read.
+  const bytes = encode(toPackable(data), { maxDepth: Infinity });
+  return { bin: true, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+/** Binary comes out as Buffers over `body`. */
+export function decodePayload({ bin, body }: Payload): unknown {
+  return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);
+}
+
+/**
+ * What Socket.IO's encoder makes of a value that holds binary: own properties, no functions, nothing undefined, no key `__proto__` (which
+ * MessagePack's decoder refuses). Views and Buffers stay as they are.
+ */
+function toPackable(value: unknown): unknown {
+  if (typeof value === "function" || typeof value === "symbol") return undefined;
+  if (typeof value === "bigint") throw new TypeError("Do not know how to serialize a BigInt");
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof Date) return value.toJSON();
+  if (Array.isArray(value)) return value.map(toPackable);
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const packable = key === "__proto__" ? undefined : toPackable((value as Record<string, unknown>)[key]);
+    if (packable !== undefined) copy[key] = packable;
+  }
+  return copy;
+}

@@ -51,6 +51,8 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
 
   exitOnUncaught(log);
   let stopping = false;
+  /** Set last: a worker can be told to stop while its app is still starting. */
+  let beat: NodeJS.Timeout | undefined = undefined;
 
   const gate = new JoinGate();
   const rescue = new Rescue();
@@ -110,7 +112,7 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
 
   http.takeConnections();
   await http.listen(listenPath);
-  const beat = setInterval(() => {
+  beat = setInterval(() => {
     port.beat({ lagMs: metrics.loopLag.recentMaxMs(BEAT_MS), connections: { ...watch.connections } });
   }, BEAT_MS);
   wire.send({ t: "ready" } satisfies UpMessage);

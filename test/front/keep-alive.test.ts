@@ -72,6 +72,37 @@ test("one connection carries polls and POSTs of sessions on two workers, and the
   await node.waitForLog(({ msg, sid }) => msg === "session closed" && sid === one.sid);
 });
 
+test("a forwarded request and its answer pass as they are: preflights, an awaited 100, HTTP/1.0, refusals", async (t) => {
+  const node = await startNode({ app: APP, env: { LIMPET_SOCKETIO_CORS: '{"origin":"https://app.limpet.test"}' } }, t);
+  const [zero, one] = await two(t, node);
+  const connection = await RawConnection.open(t, node.port);
+  await connection.request({ target: zero.target, headers, body: "40" });
+  const origin = { Origin: "https://app.limpet.test" };
+
+  const asks = { ...origin, "Access-Control-Request-Method": "POST" };
+  const preflight = await connection.request({ method: "OPTIONS", target: one.target, headers: asks });
+  assert.equal(preflight.status, 204);
+  assert.equal(preflight.headers["access-control-allow-origin"], "https://app.limpet.test");
+
+  const awaited = await connection.request({
+    target: one.target,
+    headers: { ...headers, ...origin, Expect: "100-continue" },
+    body: "40",
+  });
+  assert.deepEqual([awaited.status, awaited.text], [200, "ok"]);
+  assert.equal(awaited.headers["access-control-allow-origin"], "https://app.limpet.test");
+
+  const refused = await connection.request({ method: "DELETE", target: one.target });
+  assert.equal(refused.status, 500, "what Engine.IO says to a method it does not know");
+  assert.equal(await forwarded(node), 3);
+
+  await connection.write(`GET ${one.target} HTTP/1.0\r\nHost: a\r\n\r\n`);
+  const old = await connection.readResponse();
+  assert.equal(old.status, 200);
+  assert.match(old.text, /^40\{"sid"/);
+  await connection.waitForEnd();
+});
+
 test("a forwarded poll whose client goes away ends at the owner too", async (t) => {
   const node = await startNode({ app: APP }, t);
   const [zero, one] = await two(t, node);

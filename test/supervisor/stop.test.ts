@@ -100,6 +100,19 @@ test("workers end by themselves when the primary is killed", async (t) => {
   await waitFor(() => session.closed);
 });
 
+test("SIGTERM to a node that still starts ends it at once, with all it has started", async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "limpet-starting-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const env = { TMPDIR: folder, LIMPET_LOG_LEVEL: "debug" };
+  const run = runNode({ app: "test/supervisor/waiting.app.ts", env }, t);
+  const started = (): number[] => run.logs().flatMap(({ msg, pid }) => (msg === "worker started" ? [Number(pid)] : []));
+  await waitFor(() => started().length === 2);
+  run.child.kill("SIGTERM");
+  assert.deepEqual(await exitOf(run.child, 5_000, "the node"), { code: 1, signal: null });
+  await waitFor(() => !started().some(isAlive), { message: "the end of the workers" });
+  assert.deepEqual(socketFolders(folder), []);
+});
+
 for (const [what, flag] of [
   ["the clients' port", "--port"],
   ["the ops port", "--ops-port"],

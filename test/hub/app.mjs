@@ -37,22 +37,12 @@ export default function app(io, limpet) {
     nsp.on("note", (...args) => {
       limpet.log.info({ args: args.map(describe) }, "noted");
     });
-    nsp.on("block", (blockMs, reply) => {
-      block(blockMs, limpet);
-      reply?.(limpet.worker.slot);
-    });
   }
 }
 
 /** The tests' TypeScript is compiled with a helper that keeps the names of functions. */
 function compile(source) {
   return new Function("__name", `return ${source}`)((target) => target);
-}
-
-function block(blockMs, { log }) {
-  log.info({ pid: process.pid }, "blocks");
-  const endMs = Date.now() + blockMs;
-  while (Date.now() < endMs);
 }
 
 function describe(value) {

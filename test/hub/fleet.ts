@@ -147,6 +147,25 @@ export async function join(room: string, ...members: Member[]): Promise<void> {
   await Promise.all(members.map((member) => member.run(({ socket }, name) => void socket.join(name), room)));
 }
 
+let blocks = 0;
+
+/** Keeps a worker from doing anything else. @returns its process id, once it is busy */
+export async function block(node: TestNode, member: Member, blockMs: number): Promise<number> {
+  const name = `block ${++blocks}`;
+  member
+    .run(
+      ({ limpet }, msg, durationMs) => {
+        limpet.log.info({ pid: process.pid }, msg);
+        const endMs = Date.now() + durationMs;
+        while (Date.now() < endMs);
+      },
+      name,
+      blockMs,
+    )
+    .catch(() => "the worker was ended");
+  return Number((await node.waitForLog(({ msg }) => msg === name))["pid"]);
+}
+
 let marks = 0;
 
 /**

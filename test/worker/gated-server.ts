@@ -1,0 +1,86 @@
+/** A worker's Socket.IO server in this process, whose hub says that it knows of a join only when the test lets it. */
+import { createServer } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { Server } from "socket.io";
+import { toServerOptions } from "../../src/config/socketio-options.js";
+import { socketioSchema } from "../../src/config/socketio-schema.js";
+import type { UpMessage } from "../../src/link/messages.js";
+import { sidPrefix } from "../../src/routing/address.js";
+import { Engine } from "../../src/worker/engine.js";
+import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
+import { createIoServer } from "../../src/worker/io-server.js";
+import { JoinGate } from "../../src/worker/join-gate.js";
+import type { Scope } from "../support/children.js";
+
+const NO_BODY = Buffer.alloc(0);
+
+export interface GatedServer {
+  readonly io: Server;
+  readonly engine: Engine;
+  readonly port: number;
+  readonly hub: SlowHub;
+}
+
+/** The hub's end of the wire. */
+export class SlowHub {
+  /** Batches of changes it has been told of and has not confirmed. */
+  readonly unconfirmed: number[] = [];
+  slow = false;
+  readonly #port: () => HubPort;
+
+  constructor(port: () => HubPort) {
+    this.#port = port;
+  }
+
+  tell(message: UpMessage): void {
+    if (message.t !== "interest") return;
+    this.unconfirmed.push(message.seq);
+    if (!this.slow) setImmediate(() => this.confirm());
+  }
+
+  /** Confirms the oldest batches, all of them unless told how many. */
+  confirm(count = this.unconfirmed.length): void {
+    const seq = this.unconfirmed.splice(0, count).at(-1);
+    if (seq !== undefined) this.#port().onMessage({ t: "known", seq }, NO_BODY);
+  }
+}
+
+export async function startGatedServer(scope: Scope, options: Record<string, unknown> = {}): Promise<GatedServer> {
+  const socketio = socketioSchema.parse(options);
+  const gate = new JoinGate();
+  const hub = new SlowHub(() => port);
+  const wire: PortWire = {
+    queueBytes: 0,
+    send: (header) => hub.tell(header as UpMessage),
+    offer: () => true,
+  };
+  const ignore = (): void => undefined;
+  const port: HubPort = new HubPort(wire, gate, {
+    onSiblings: ignore,
+    onCollect: ignore,
+    onStop: ignore,
+    onDropped: ignore,
+    onUnserializable: ignore,
+  });
+  const engine = new Engine(toServerOptions(socketio), sidPrefix({ node: 0, slot: 0 }), gate);
+  const httpServer = createServer((request, response) => engine.handleRequest(request, response));
+  httpServer.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
+  const io = createIoServer({
+    httpServer,
+    engine,
+    adapter: { port, requestTimeoutMs: 1_000 },
+    socketio,
+    maxNamespaces: 100,
+    onNamespaceRefused: ignore,
+  });
+  httpServer.listen(0, "127.0.0.1");
+  await once(httpServer, "listening");
+  scope.after(async () => {
+    hub.slow = false;
+    hub.confirm();
+    httpServer.closeAllConnections();
+    await io.close();
+  });
+  return { io, engine, port: (httpServer.address() as AddressInfo).port, hub };
+}

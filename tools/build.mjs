@@ -11,7 +11,10 @@ const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 const work = mkdtempSync(path.join(root, ".build-"));
 try {
   const fresh = path.join(work, "dist");
-  execFileSync(process.execPath, [tsc, "-p", path.join(root, "tsconfig.json"), "--outDir", fresh], { stdio: "inherit", cwd: root });
+  execFileSync(process.execPath, [tsc, "-p", path.join(root, "tsconfig.json"), "--outDir", fresh], {
+    stdio: "inherit",
+    cwd: root,
+  });
   cpSync(path.join(root, "src/apps/channels/public"), path.join(fresh, "apps/channels/public"), { recursive: true });
   chmodSync(path.join(fresh, "cli/main.js"), 0o755);
   if (existsSync(dist)) renameSync(dist, path.join(work, "old"));

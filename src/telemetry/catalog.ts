@@ -117,7 +117,7 @@ export const workerCatalog = {
   },
   rescues: {
     name: "limpet_rescues_total",
-    help: "Requests that reached a worker which does not hold their session, by where the owner is and what became of them.",
+    help: "Requests that reached a worker which does not hold their session, by where the owner is and what became of them; one that was forwarded and got no whole answer counts twice.",
     type: "counter",
     unit: "requests",
     labels: { target: ["worker", "node"], outcome: ["forwarded", "gone", "unknown", "loop", "failed"] },

@@ -109,10 +109,15 @@ export class HttpServer {
       engine.handleRequest(request, response);
       return;
     }
-    onRescue("forwarded");
-    rescue.forward(owner.path, request, response, () => {
-      onRescue(rescue.owner(slot).kind === "gone" ? "gone" : "unknown");
-      engine.refuse(request, response, "The worker that holds this session cannot be reached.");
+    rescue.forward(owner.path, request, response, {
+      onForwarded: () => onRescue("forwarded"),
+      onFailed: () => onRescue("failed"),
+      onUnanswered: () => {
+        const isGone = rescue.owner(slot).kind === "gone";
+        onRescue(isGone ? "gone" : "unknown");
+        if (isGone) engine.handleRequest(request, response);
+        else engine.refuse(request, response, "The worker that holds this session cannot be reached.");
+      },
     });
   }
 
@@ -139,10 +144,12 @@ export class HttpServer {
       engine.handleUpgrade(request, socket, head);
       return;
     }
-    onRescue("forwarded");
-    rescue.forwardUpgrade(owner.path, request, socket, head, () => {
-      onRescue("unknown");
-      socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    rescue.forwardUpgrade(owner.path, request, socket, head, {
+      onForwarded: () => onRescue("forwarded"),
+      onUnanswered: () => {
+        onRescue("unknown");
+        socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      },
     });
   }
 

@@ -10,6 +10,15 @@ import type { Sibling } from "../link/messages.js";
 
 export type RescueOutcome = "forwarded" | "gone" | "unknown" | "failed";
 
+export interface ForwardHandler {
+  /** The owner has taken the connection. */
+  readonly onForwarded: () => void;
+  /** The owner broke off in the middle of its answer. */
+  readonly onFailed: () => void;
+  /** No answer has begun and none will: the caller gives one. The owner may have acted on the request. */
+  readonly onUnanswered: () => void;
+}
+
 /** Where a request can go. `gone`: that worker is known to live no more. */
 export type Owner = { readonly kind: "at"; readonly path: string } | { readonly kind: "gone" };
 
@@ -27,16 +36,15 @@ export class Rescue {
     return path === undefined ? { kind: "gone" } : { kind: "at", path };
   }
 
-  /**
-   * Forwards a request and its answer, both as streams.
-   * @param onUnreachable called instead of an answer, where the owner could not be reached or broke off before it answered
-   */
-  forward(
-    path: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-    onUnreachable: (error: Error) => void,
-  ): void {
+  /** Forwards a request and its answer, both as streams. */
+  forward(path: string, request: IncomingMessage, response: ServerResponse, handler: ForwardHandler): void {
+    let forwarded = false;
+    let abandoned = false;
+    const onForwarded = (): void => {
+      if (forwarded) return;
+      forwarded = true;
+      handler.onForwarded();
+    };
     const upstream = httpRequest({
       socketPath: path,
       agent: this.#agent,
@@ -45,19 +53,28 @@ export class Rescue {
       headers: withoutHopByHop(request.rawHeaders),
       setHost: false,
     });
+    upstream.on("socket", (socket) => {
+      // A kept connection may be one whose end is not known yet: it proves itself by its answer.
+      if (socket.connecting) socket.once("connect", onForwarded);
+    });
     upstream.on("response", (answer) => {
+      onForwarded();
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders));
       answer.pipe(response);
-      // Half an answer must not look like a whole one.
-      answer.on("error", () => response.destroy());
+      answer.on("error", () => {
+        if (!abandoned) handler.onFailed();
+        // Half an answer must not look like a whole one.
+        response.destroy();
+      });
     });
-    upstream.on("error", (error) => {
-      if (response.headersSent) response.destroy();
-      else onUnreachable(error);
+    upstream.on("error", () => {
+      if (!abandoned && !response.headersSent) handler.onUnanswered();
     });
-    // A client that gives up must end its request at the owner too: Engine.IO notices a lost poll by that.
     response.on("close", () => {
-      if (!response.writableFinished) upstream.destroy();
+      if (response.writableFinished) return;
+      // A client that gives up must end its request at the owner too: Engine.IO notices a lost poll by that.
+      abandoned = true;
+      upstream.destroy();
     });
     request.pipe(upstream);
   }
@@ -68,20 +85,21 @@ export class Rescue {
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
-    onUnreachable: (error: Error) => void,
+    { onForwarded, onUnanswered }: Pick<ForwardHandler, "onForwarded" | "onUnanswered">,
   ): void {
     const upstream = connect({ path });
     let connected = false;
     upstream.once("connect", () => {
       connected = true;
+      onForwarded();
       upstream.write(requestHead(request));
       if (head.length > 0) upstream.write(head);
       socket.pipe(upstream);
       upstream.pipe(socket);
     });
-    upstream.on("error", (error) => {
+    upstream.on("error", () => {
       if (connected) socket.destroy();
-      else onUnreachable(error);
+      else onUnanswered();
     });
     upstream.on("close", () => {
       if (connected) socket.destroy();

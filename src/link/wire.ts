@@ -23,6 +23,7 @@ export class Wire {
   #queue: Buffer[] = [];
   #queueBytes = 0;
   #flushing = false;
+  #ending = false;
   #error: Error | undefined;
 
   constructor(socket: Socket, handler: WireHandler, maxQueueBytes: number) {
@@ -69,8 +70,8 @@ export class Wire {
 
   /** Lets what is queued leave, then closes. */
   end(): void {
+    this.#ending = true;
     this.#flush();
-    this.#socket.end();
   }
 
   destroy(error?: Error): void {
@@ -109,5 +110,6 @@ export class Wire {
       this.#socket.write(batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, bytes));
     }
     this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
+    if (this.#ending && this.#queue.length === 0) this.#socket.end();
   }
 }

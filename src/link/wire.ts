@@ -68,6 +68,11 @@ export class Wire {
     return true;
   }
 
+  /** Lets what is queued leave now, as far as the peer reads, and not only at the turn's end. */
+  flush(): void {
+    if (this.#queue.length > 0) this.#flush();
+  }
+
   /** Lets what is queued leave, then closes. */
   end(): void {
     this.#ending = true;

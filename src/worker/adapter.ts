@@ -7,8 +7,10 @@
  */
 import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId } from "socket.io-adapter";
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
+import type { Publish } from "../link/messages.js";
 import type { HubPort, PortAdapter } from "./hub-port.js";
 import type { NamespaceInternals } from "./internals.js";
+import { SilentWorkersError, UnsentRequestError } from "./request-errors.js";
 
 export interface AdapterOptions {
   readonly port: HubPort;
@@ -41,8 +43,12 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     super(nsp);
     this.#port = port;
     this.#requestTimeoutMs = requestTimeoutMs;
-    this.on("create-room", (room: Room) => port.join(nsp.name, room));
-    this.on("delete-room", (room: Room) => port.leave(nsp.name, room));
+    this.on("create-room", (room: unknown) => {
+      if (isShared(room)) port.join(nsp.name, room);
+    });
+    this.on("delete-room", (room: unknown) => {
+      if (isShared(room)) port.leave(nsp.name, room);
+    });
     port.open(nsp.name, this);
   }
 
@@ -132,53 +138,41 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   override async fetchSockets(opts: BroadcastOptions): Promise<unknown[]> {
     const found: unknown[] = await local.fetchSockets.call(this, opts);
     if (opts.flags?.local) return found;
-    const timeoutMs = opts.flags?.timeout ?? this.#requestTimeoutMs;
-    return await new Promise((resolve, reject) => {
-      const id = this.#port.request({
-        onReply: (_wid, _type, data) => {
-          found.push(...(data as { sockets: unknown[] }).sockets);
-          return true;
-        },
-        onComplete: () => {
-          clearTimeout(timer);
-          resolve(found);
-        },
-      });
-      const timer = setTimeout(
-        () => reject(new SilentWorkersError("fetchSockets", this.#port.abandon(id), found)),
-        timeoutMs,
-      );
-      const encoded = encodeOptions(opts);
-      this.#publish(MessageType.FETCH_SOCKETS, encoded.rooms, { opts: encoded, requestId: id }, undefined, id);
+    const encoded = encodeOptions(opts);
+    await this.#ask({
+      what: "fetchSockets",
+      message: { nsp: this.nsp.name, type: MessageType.FETCH_SOCKETS, rooms: encoded.rooms, to: "members" },
+      data: { opts: encoded },
+      timeoutMs: opts.flags?.timeout ?? this.#requestTimeoutMs,
+      responses: found,
+      onReply: (data) => {
+        for (const socket of (data as { sockets: unknown[] }).sockets) found.push(socket);
+      },
     });
+    return found;
   }
 
   /** With an ack: one answer per other worker that has the namespace open. */
   override serverSideEmit(packet: unknown[]): Promise<void> {
+    const message = { nsp: this.nsp.name, type: MessageType.SERVER_SIDE_EMIT, rooms: [], to: "open" } as const;
     const ack = packet.at(-1);
     if (typeof ack !== "function") {
-      this.#port.publish({ nsp: this.nsp.name, type: MessageType.SERVER_SIDE_EMIT, rooms: [], to: "open" }, { packet });
+      this.#port.publish(message, { packet });
       return Promise.resolve();
     }
     const answer = ack as Ack;
     const responses: unknown[] = [];
-    const id = this.#port.request({
-      onReply: (_wid, _type, data) => {
-        responses.push((data as { packet: unknown }).packet);
-        return true;
-      },
-      onComplete: () => {
-        clearTimeout(timer);
-        answer(null, responses);
-      },
-    });
-    const timer = setTimeout(() => {
-      answer(new SilentWorkersError("serverSideEmit", this.#port.abandon(id), responses), responses);
-    }, this.#requestTimeoutMs);
-    const data = { packet: packet.slice(0, -1), requestId: id };
-    this.#port.publish(
-      { nsp: this.nsp.name, type: MessageType.SERVER_SIDE_EMIT, rooms: [], to: "open", req: id },
-      data,
+    this.#ask({
+      what: "serverSideEmit",
+      message,
+      data: { packet: packet.slice(0, -1) },
+      timeoutMs: this.#requestTimeoutMs,
+      responses,
+      onReply: (data) => responses.push((data as { packet: unknown }).packet),
+    }).then(
+      // Out of the promise: what the app's callback throws is not the request's failure.
+      () => queueMicrotask(() => answer(null, responses)),
+      (error: unknown) => queueMicrotask(() => answer(error as Error, responses)),
     );
     return Promise.resolve();
   }
@@ -202,6 +196,41 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
       { nsp: this.nsp.name, type, rooms, to: "members", ...(joins && { joins }), ...(req !== undefined && { req }) },
       data,
     );
+  }
+
+  /**
+   * Asks other workers, and resolves when each has answered or has ended.
+   * @param responses what has arrived so far: the error carries it
+   */
+  #ask({ what, message, data, timeoutMs, responses, onReply }: Question): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const id = this.#port.request({
+        onReply: (_wid, _type, reply) => {
+          onReply(reply);
+          return true;
+        },
+        onComplete: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      });
+      const timer = setTimeout(
+        () => reject(new SilentWorkersError(what, this.#port.abandon(id), responses)),
+        timeoutMs,
+      );
+      let sent: boolean;
+      try {
+        sent = this.#port.publish({ ...message, req: id }, { ...data, requestId: id });
+      } catch (error) {
+        clearTimeout(timer);
+        this.#port.abandon(id);
+        throw error;
+      }
+      if (sent) return;
+      clearTimeout(timer);
+      this.#port.abandon(id);
+      reject(new UnsentRequestError(what, responses));
+    });
   }
 
   #broadcastWithRemoteAck(
@@ -237,19 +266,19 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   }
 }
 
-/** A worker that lives gave no answer in time. `responses` is what did arrive. */
-export class SilentWorkersError extends Error {
-  readonly missing: number;
+interface Question {
+  /** The call's name, for the error. */
+  readonly what: string;
+  readonly message: Omit<Publish, "t" | "bin" | "req">;
+  readonly data: object;
+  readonly timeoutMs: number;
   readonly responses: readonly unknown[];
+  readonly onReply: (data: unknown) => void;
+}
 
-  constructor(what: string, missing: number, responses: readonly unknown[]) {
-    super(
-      `${what}: timeout reached, ${missing} ${missing === 1 ? "worker has" : "workers have"} not answered (${responses.length} responses received)`,
-    );
-    this.name = "SilentWorkersError";
-    this.missing = missing;
-    this.responses = responses;
-  }
+/** An app may join what a client sent. A room that is an object is equal to nothing on another worker, so nobody there can mean it. */
+function isShared(room: unknown): room is Room {
+  return typeof room === "string" || typeof room === "number";
 }
 
 function encodeOptions(opts: BroadcastOptions): EncodedOptions {

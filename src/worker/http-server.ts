@@ -29,6 +29,8 @@ export class HttpServer {
   readonly server: Server;
   readonly #options: HttpServerOptions;
   readonly #enginePath: string;
+  /** Without that transport Engine.IO has nothing to upgrade with. */
+  readonly #takesWebSocket: boolean;
   /** Connections from the front. Only what is not among them came over the Unix socket, and is not forwarded again. */
   readonly #handed = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
@@ -37,6 +39,7 @@ export class HttpServer {
     const { http, socketio } = options.config;
     this.#options = options;
     this.#enginePath = enginePathOf(socketio.path);
+    this.#takesWebSocket = socketio.transports.includes("websocket");
     this.server = createServer({
       headersTimeout: http.headersTimeoutMs,
       requestTimeout: http.requestTimeoutMs,
@@ -128,13 +131,8 @@ export class HttpServer {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { engine, rescue, onRescue } = this.#options;
-    if (!isEnginePath(request.url ?? "", this.#enginePath)) {
-      // The app may have an upgrade listener of its own on io.httpServer.
-      const timer = setTimeout(() => {
-        if ((socket as Socket).bytesWritten === 0) socket.destroy();
-      }, STRAY_UPGRADE_MS);
-      socket.once("close", () => clearTimeout(timer));
-      socket.on("error", () => socket.destroy());
+    if (!isEnginePath(request.url ?? "", this.#enginePath) || !this.#takesWebSocket) {
+      closeUnlessTaken(socket as Socket);
       return;
     }
     const slot = this.#foreignSlot(request);
@@ -162,4 +160,14 @@ export class HttpServer {
     if (address === undefined || address.node !== config.nodeId || address.slot === slot) return undefined;
     return address.slot;
   }
+}
+
+/** Ends an upgrade that is not Engine.IO's, unless a listener of the app on io.httpServer answers it soon. */
+function closeUnlessTaken(socket: Socket): void {
+  const writtenBefore = socket.bytesWritten;
+  const timer = setTimeout(() => {
+    if (socket.bytesWritten === writtenBefore) socket.destroy();
+  }, STRAY_UPGRADE_MS);
+  socket.once("close", () => clearTimeout(timer));
+  socket.on("error", () => socket.destroy());
 }

@@ -15,6 +15,7 @@ import { Requests } from "./requests.js";
 export interface PortWire {
   readonly queueBytes: number;
   send(header: object, body?: Buffer): void;
+  flush(): void;
   offer(frame: readonly Buffer[]): boolean;
 }
 
@@ -93,19 +94,38 @@ export class HubPort {
   /** Holds a session's writes until the hub knows that this worker has members in these rooms. */
   holdUntilKnown(sid: string, nsp: string, rooms: Iterable<string>): void {
     let seq = 0;
-    for (const room of rooms) seq = Math.max(seq, this.#unknownJoins.get(roomKey(nsp, room)) ?? 0);
+    for (const room of rooms) {
+      // Rooms of other types were never told to the hub.
+      if (typeof room === "string" || typeof room === "number")
+        seq = Math.max(seq, this.#unknownJoins.get(roomKey(nsp, room)) ?? 0);
+    }
     if (seq > this.#known) this.#gate.hold(sid, seq);
   }
 
   /**
    * @param data payload of a Socket.IO ClusterMessage
+   * @returns false where the wire is full: the message was dropped and counted
    * @throws TypeError where the payload cannot be serialised (a BigInt, a cycle)
    */
-  publish(message: Omit<Publish, "t" | "bin">, data: object): void {
+  publish(message: Omit<Publish, "t" | "bin">, data: object): boolean {
     const { bin, body } = encodePayload(data);
     this.#flushChanges();
     const header: Publish = { t: "publish", ...message, bin };
-    if (!this.#wire.offer(encodeFrame(header, body))) this.#handler.onDropped();
+    if (!this.#wire.offer(encodeFrame(header, body))) {
+      this.#handler.onDropped();
+      return false;
+    }
+    if (message.joins !== undefined) {
+      // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
+      this.#gate.holdEveryone(this.#seq);
+      this.#send({ t: "interest", seq: this.#seq++, changes: [] });
+    }
+    return true;
+  }
+
+  /** Sends what was published in this turn of the event loop. */
+  flush(): void {
+    this.#wire.flush();
   }
 
   /** @returns the id that {@link publish} must carry as `req` and in the payload */

@@ -3,6 +3,8 @@
  *
  * Without it a client could hold the ack of its join, tell another client, and miss what that one publishes on another worker in that
  * millisecond. The gate sits at the transport: whatever Engine.IO sends for that session waits, in order, and a close waits behind it.
+ *
+ * For the same reason nothing is written to a client before what was published earlier has left for the hub.
  */
 import type { Transport } from "engine.io";
 
@@ -24,10 +26,19 @@ export class JoinGate {
   readonly #gatedSend: Transport["send"];
   readonly #gatedClose: Transport["doClose"];
 
-  constructor() {
+  /** Change the hub must know of before anything is written to anybody; 0: none. */
+  #everyone = 0;
+
+  /** @param flush sends what waits for the hub; called before each write to a client */
+  constructor(flush: () => void) {
     const held = this.#held;
+    const entryOf = (sid: string): Held | undefined => {
+      if (this.#everyone !== 0 && !held.has(sid)) held.set(sid, { seq: this.#everyone, waiting: [] });
+      return held.size === 0 ? undefined : held.get(sid);
+    };
     this.#gatedSend = function (this: Transport, packets: Packets): void {
-      const entry = held.size === 0 ? undefined : held.get(this.sid);
+      flush();
+      const entry = entryOf(this.sid);
       if (entry === undefined) {
         plain(this).send.call(this, packets);
         return;
@@ -50,8 +61,14 @@ export class JoinGate {
     else held.seq = seq;
   }
 
+  /** For a join of sockets elsewhere: any of this worker's clients may be the one that is told of it. */
+  holdEveryone(seq: number): void {
+    this.#everyone = seq;
+  }
+
   /** The hub knows of every change up to `seq`. */
   release(seq: number): void {
+    if (this.#everyone <= seq) this.#everyone = 0;
     for (const [sid, held] of this.#held) {
       if (held.seq > seq) continue;
       this.#held.delete(sid);

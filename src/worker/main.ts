@@ -54,7 +54,7 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
   /** Set last: a worker can be told to stop while its app is still starting. */
   let beat: NodeJS.Timeout | undefined = undefined;
 
-  const gate = new JoinGate();
+  const gate = new JoinGate(() => port.flush());
   const rescue = new Rescue();
   const link = connect(hubPath);
   await once(link, "connect");

@@ -50,7 +50,7 @@ export class Rescue {
       agent: this.#agent,
       method: request.method,
       path: request.url,
-      headers: withoutHopByHop(request.rawHeaders),
+      headers: withoutHopByHop(request),
       setHost: false,
     });
     upstream.on("socket", (socket) => {
@@ -59,7 +59,7 @@ export class Rescue {
     });
     upstream.on("response", (answer) => {
       onForwarded();
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders));
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer));
       answer.pipe(response);
       answer.on("error", () => {
         if (!abandoned) handler.onFailed();
@@ -68,7 +68,11 @@ export class Rescue {
       });
     });
     upstream.on("error", () => {
-      if (!abandoned && !response.headersSent) handler.onUnanswered();
+      if (abandoned || response.headersSent) return;
+      // What is left of the body is read and dropped, or the next request on this connection would never be read.
+      request.unpipe(upstream);
+      request.resume();
+      handler.onUnanswered();
     });
     response.on("close", () => {
       if (response.writableFinished) return;
@@ -92,7 +96,8 @@ export class Rescue {
     upstream.once("connect", () => {
       connected = true;
       onForwarded();
-      upstream.write(requestHead(request));
+      // Node reads header bytes as latin1: written so, they are what they were.
+      upstream.write(requestHead(request), "latin1");
       if (head.length > 0) upstream.write(head);
       socket.pipe(upstream);
       upstream.pipe(socket);
@@ -101,8 +106,11 @@ export class Rescue {
       if (connected) socket.destroy();
       else onUnanswered();
     });
-    upstream.on("close", () => {
-      if (connected) socket.destroy();
+    upstream.on("close", (hadError) => {
+      if (!connected || hadError) return;
+      // The owner has ended in order: its last bytes may still be on their way to a slow client.
+      const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+      socket.once("close", () => clearTimeout(linger));
     });
     socket.on("error", () => upstream.destroy());
     socket.on("close", () => upstream.destroy());
@@ -113,15 +121,21 @@ export class Rescue {
   }
 }
 
-/** Headers that are about one connection and not about the message. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"]);
+/** How long a client may take to read the last bytes of an owner that has ended. */
+const LINGER_MS = 30_000;
 
-function withoutHopByHop(rawHeaders: readonly string[]): string[] {
+/** Headers that are about one connection and not about the message. */
+const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
+
+/** Without those, and without what `Connection` names (RFC 9110, 7.6.1). */
+function withoutHopByHop({ rawHeaders, headers }: IncomingMessage): string[] {
+  const dropped = new Set(HOP_BY_HOP);
+  for (const name of (headers.connection ?? "").split(",")) dropped.add(name.trim().toLowerCase());
   const kept: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
     const value = rawHeaders[i + 1];
-    if (name !== undefined && value !== undefined && !HOP_BY_HOP.has(name.toLowerCase())) kept.push(name, value);
+    if (name !== undefined && value !== undefined && !dropped.has(name.toLowerCase())) kept.push(name, value);
   }
   return kept;
 }

@@ -33,18 +33,17 @@ export class SessionWatch {
       if (type === "message") counters.sent(sizeOf(data));
     };
 
+    const onFailedUpgrade = (): void => counters.upgraded("failed");
+
     engine.on("connection", (socket: Socket) => {
       let transport = socket.transport.name as TransportName;
       counters.opened();
       connections[transport]++;
       socket.on("packet", onPacket);
       socket.on("packetCreate", onPacketCreate);
-      socket.on("upgrading", (next: Transport) => {
-        const onClose = (): void => counters.upgraded("failed");
-        next.once("close", onClose);
-        socket.once("upgrade", () => next.off("close", onClose));
-      });
-      socket.once("upgrade", () => {
+      socket.on("upgrading", (next: Transport) => next.once("close", onFailedUpgrade));
+      socket.once("upgrade", (next: Transport) => {
+        next.off("close", onFailedUpgrade);
         counters.upgraded("completed");
         connections[transport]--;
         transport = socket.transport.name as TransportName;

@@ -1,0 +1,184 @@
+/**
+ * The private parts of our dependencies that limpet leans on. Each test names the part; when a new version changes it, the message says which file
+ * must be looked at.
+ */
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { Socket as TcpSocket } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo } from "node:net";
+import cluster from "node:cluster";
+import { EventEmitter, once } from "node:events";
+import path from "node:path";
+import test from "node:test";
+import { Server as EngineServer, transports } from "engine.io";
+import { Server } from "socket.io";
+import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
+
+type Private = Record<string, unknown>;
+const privately = (value: unknown): Private => value as Private;
+const isFunction = (value: unknown): boolean => typeof value === "function";
+
+test("socket.io: Server has _nsps, _checkNamespace(name, auth, done) and attachServe", () => {
+  const io = privately(new Server());
+  assert.ok(io["_nsps"] instanceof Map, "src/worker/internals.ts counts namespaces by io._nsps");
+  assert.ok(isFunction(io["_checkNamespace"]), "src/worker/io-server.ts bounds namespaces in io._checkNamespace");
+  assert.equal(
+    (io["_checkNamespace"] as () => void).length,
+    3,
+    "src/worker/io-server.ts calls it with three arguments",
+  );
+  assert.ok(isFunction(io["attachServe"]), "src/worker/io-server.ts serves the client by io.attachServe");
+});
+
+test("socket.io: a namespace keeps sockets whose middlewares still run in _preConnectSockets", () => {
+  const nsp = privately(new Server().of("/"));
+  assert.ok(
+    nsp["_preConnectSockets"] instanceof Map,
+    "src/worker/adapter.ts finds the session of a socket that joins in a middleware",
+  );
+  assert.ok(nsp["sockets"] instanceof Map, "src/worker/adapter.ts finds the session of a socket that joins");
+});
+
+test("socket.io: a BroadcastOperator calls broadcastWithAck and then serverCount in the same tick", () => {
+  const calls: string[] = [];
+  const adapter = {
+    broadcastWithAck: () => void calls.push("broadcastWithAck"),
+    serverCount: () => {
+      calls.push("serverCount");
+      return Promise.resolve(1);
+    },
+    nsp: { sockets: new Map() },
+  };
+  const io = new Server();
+  privately(io.of("/"))["adapter"] = adapter;
+  io.timeout(1).emit("event", () => undefined);
+  assert.deepEqual(
+    calls,
+    ["broadcastWithAck", "serverCount"],
+    "src/worker/adapter.ts answers the serverCount that follows broadcastWithAck with its number of parties",
+  );
+});
+
+test("socket.io-adapter: ClusterAdapter answers requests by onMessage and doPublishResponse", async () => {
+  const answers: unknown[] = [];
+  class Answering extends ClusterAdapter {
+    constructor(nsp: object) {
+      super(nsp);
+    }
+    protected override doPublish(): Promise<string> {
+      return Promise.reject(
+        new Error("src/worker/adapter.ts relies on ClusterAdapter to publish nothing of its own accord"),
+      );
+    }
+    protected override doPublishResponse(to: string, response: unknown): Promise<void> {
+      answers.push([to, response]);
+      return Promise.resolve();
+    }
+    ask(message: object): void {
+      this.onMessage(message as Parameters<ClusterAdapter["onMessage"]>[0]);
+    }
+  }
+  const nsp = { name: "/", sockets: new Map(), server: new Server(), _ids: 0 };
+  const adapter = new Answering(nsp);
+  const opts = { rooms: [], except: [], flags: {} };
+  adapter.ask({ uid: "7", nsp: "/", type: MessageType.FETCH_SOCKETS, data: { opts, requestId: "r" } });
+  await new Promise((resolve) => setImmediate(resolve));
+  const [[to, response] = []] = answers as [string, Private][];
+  assert.equal(to, "7", "src/worker/adapter.ts sends the answer to the uid that asked");
+  assert.equal(response?.["type"], MessageType.FETCH_SOCKETS_RESPONSE);
+  assert.deepEqual(
+    response?.["data"],
+    { requestId: "r", sockets: [] },
+    "src/worker/requests.ts finds a request by its requestId",
+  );
+});
+
+test("socket.io-adapter: Adapter tells of rooms by create-room and delete-room, once each", () => {
+  const adapter = new Adapter({ name: "/", sockets: new Map(), server: new Server() });
+  const events: string[] = [];
+  adapter.on("create-room", (room: string) => void events.push(`+${room}`));
+  adapter.on("delete-room", (room: string) => void events.push(`-${room}`));
+  void adapter.addAll("s", new Set(["x"]));
+  void adapter.addAll("t", new Set(["x"]));
+  void adapter.delAll("s");
+  assert.deepEqual(events, ["+x"]);
+  void adapter.del("t", "x");
+  assert.deepEqual(events, ["+x", "-x"], "src/worker/adapter.ts tells the hub of rooms by these events");
+});
+
+test("engine.io: a transport has send, doClose, sid, writable, and polling its res", () => {
+  const request = { _query: { EIO: "4" }, websocket: new EventEmitter() };
+  const classes = transports as unknown as Record<"polling" | "websocket", new (request: unknown) => unknown>;
+  const polling = privately(new classes.polling(request));
+  const webSocket = privately(new classes.websocket(request));
+  for (const transport of [polling, webSocket]) {
+    assert.ok(
+      isFunction(transport["send"]) && isFunction(transport["doClose"]),
+      "src/worker/join-gate.ts replaces both",
+    );
+    assert.equal(
+      Object.hasOwn(transport, "send"),
+      false,
+      "src/worker/join-gate.ts finds the class's own send on the prototype",
+    );
+    assert.equal(typeof transport["writable"], "boolean", "src/worker/join-gate.ts makes Engine.IO wait by `writable`");
+  }
+  (polling["onPollRequest"] as (request: unknown, response: unknown) => void)(Object.assign(new EventEmitter(), {}), {
+    marker: 1,
+  });
+  assert.deepEqual(
+    polling["res"],
+    { marker: 1 },
+    "src/worker/join-gate.ts asks a polling transport for its open poll by `res`",
+  );
+});
+
+test("engine.io: Server makes ids by generateId and transports by createTransport, with the query on the request", async () => {
+  const seen: unknown[] = [];
+  class Watched extends EngineServer {
+    override generateId(): string {
+      return "an-id-of-our-own-make";
+    }
+    protected override createTransport(...args: Parameters<EngineServer["createTransport"]>) {
+      seen.push((args[1] as unknown as { _query: object })._query);
+      return super.createTransport(...args);
+    }
+  }
+  const engine = new Watched();
+  const server = createServer((request, response) => engine.handleRequest(request as never, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const body = await (await fetch(`http://127.0.0.1:${port}/engine.io/?EIO=4&transport=polling`)).text();
+  engine.close();
+  server.close();
+  server.closeAllConnections();
+  assert.equal((JSON.parse(body.slice(1)) as { sid: string }).sid, "an-id-of-our-own-make", "src/worker/engine.ts");
+  assert.deepEqual({ ...(seen[0] as object) }, { EIO: "4", transport: "polling" }, "src/worker/engine.ts reads _query");
+});
+
+test("@socket.io/sticky: setupWorker needs httpServer.emit, httpServer.prependListener and engine.on, and no more", async () => {
+  cluster.setupPrimary({ exec: path.join(import.meta.dirname, "sticky-worker.mjs"), execArgv: [], args: [] });
+  const [{ used }] = (await once(cluster.fork(), "message")) as [{ used: string[] }];
+  const allowed = ["httpServer.prependListener", "httpServer.emit", "engine.on"];
+  assert.deepEqual(
+    used.filter((name) => !allowed.includes(name)),
+    [],
+    "src/worker/http-server.ts gives setupWorker an object of these three only",
+  );
+  assert.ok(used.includes("httpServer.emit"), "src/worker/http-server.ts takes connections by httpServer.emit");
+});
+
+test("Node: a socket's _handle has readStop and close", async () => {
+  const server = createTcpServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [accepted] = (await once(server, "connection")) as [TcpSocket];
+  const handle = privately(accepted)["_handle"] as Private | null;
+  const whole = handle !== null && isFunction(handle["readStop"]) && isFunction(handle["close"]);
+  client.destroy();
+  accepted.destroy();
+  server.close();
+  assert.ok(whole, "src/primary/handoff.ts stops reading by _handle.readStop()");
+});

@@ -62,7 +62,7 @@ test("10,000 namespaces opened and closed leave memory and listeners flat", asyn
   const last = measured.at(-1);
   assert.ok(second !== undefined && last !== undefined);
   for (const [n, { heapMib, listeners, namespaces }] of last.inside.entries()) {
-    const earlier = second.inside[n];
+    const earlier: Measurement["inside"][number] | undefined = second.inside[n];
     assert.ok(earlier !== undefined);
     assert.ok(heapMib - earlier.heapMib < SLACK_MIB / 3, `worker ${n}: ${earlier.heapMib} to ${heapMib} MiB`);
     assert.deepEqual({ listeners, namespaces }, { listeners: earlier.listeners, namespaces: earlier.namespaces });

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerOptions } from "engine.io";
 import { Server, type Transport } from "engine.io";
 import { createSid } from "../routing/address.js";
+import type { PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
 
 type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
@@ -30,6 +31,20 @@ export class Engine extends Server {
     return transport;
   }
 
+  /**
+   * Ends every session so that stock clients come back by themselves. A poll that waits is answered 503, not with a CLOSE packet: after that one
+   * python-socketio stays away.
+   */
+  override close(): this {
+    for (const session of Object.values(this.clients)) {
+      const { transport } = session;
+      if (transport.name === "polling") answerUnavailable(transport);
+      session.close(true);
+    }
+    this.cleanup();
+    return this;
+  }
+
   /** Answers 503 with the headers (CORS among them) that the app's Engine.IO middlewares set. */
   refuse(request: IncomingMessage, response: ServerResponse, message: string): void {
     this._applyMiddlewares(request, response, () => {
@@ -38,4 +53,13 @@ export class Engine extends Server {
       response.end(JSON.stringify({ message }));
     });
   }
+}
+
+function answerUnavailable(transport: PollingInternals): void {
+  const { req, res } = transport;
+  if (req === null || req === undefined || res === null || res === undefined) return;
+  // Engine.IO must not write to this poll any more.
+  transport.writable = false;
+  req.cleanup();
+  res.writeHead(503, { "Retry-After": "1", "Content-Length": "0" }).end();
 }

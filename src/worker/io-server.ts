@@ -19,6 +19,8 @@ export interface IoServerOptions {
   readonly maxNamespaces: number;
   /** A client asked for one namespace too many and was answered "Invalid namespace". */
   readonly onNamespaceRefused: (name: string) => void;
+  /** The server closes: because the app said so, or because the worker stops. */
+  readonly onClosing: () => void;
 }
 
 export function createIoServer({
@@ -28,6 +30,7 @@ export function createIoServer({
   socketio,
   maxNamespaces,
   onNamespaceRefused,
+  onClosing,
 }: IoServerOptions): Server {
   const io = new Server({
     ...toServerOptions(socketio),
@@ -43,6 +46,13 @@ export function createIoServer({
     if (internals._nsps.size < maxNamespaces) return checkNamespace(name, auth, done);
     onNamespaceRefused(name);
     done(false);
+  };
+
+  const close = io.close.bind(io);
+  io.close = async (done) => {
+    const closed = close(done);
+    onClosing();
+    await closed;
   };
 
   for (const name of ["attach", "listen", "attachApp"] as const) {

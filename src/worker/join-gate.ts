@@ -7,6 +7,7 @@
  * For the same reason nothing is written to a client before what was published earlier has left for the hub.
  */
 import type { Transport } from "engine.io";
+import type { PollingInternals } from "./internals.js";
 
 type Packets = Parameters<Transport["send"]>[0];
 type OnClosed = Parameters<Transport["doClose"]>[0];
@@ -94,7 +95,7 @@ function plain(transport: Transport): Transport {
 function sendNow(transport: Transport, packets: Packets): void {
   if (transport.name === "polling") {
     // A poll that was open when the send was held still is, or its connection broke and there is nobody to answer.
-    if ((transport as unknown as { res?: object | null }).res == null) return;
+    if ((transport as unknown as PollingInternals).res == null) return;
   } else if (transport.readyState === "closed") return;
   plain(transport).send.call(transport, packets);
 }

@@ -97,7 +97,14 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
     maxNamespaces: config.hub.maxNamespaces,
     onNamespaceRefused: (nsp) => {
       metrics.hubMessages.inc({ outcome: "rejected" });
-      log.warn({ nsp, maxNamespaces: config.hub.maxNamespaces }, "a client was refused a namespace: too many are open");
+      const shown = nsp.slice(0, 100);
+      log.warn({ nsp: shown, maxNamespaces: config.hub.maxNamespaces }, "a namespace was refused: too many are open");
+    },
+    onClosing: () => {
+      if (stopping) return;
+      // A worker without a server would take connections and refuse them: it ends, and is replaced.
+      log.warn("the app closed its Socket.IO server: the worker ends");
+      void stop();
     },
   });
   const limpet: Limpet = {

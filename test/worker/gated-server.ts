@@ -48,12 +48,13 @@ export class SlowHub {
 
 export async function startGatedServer(scope: Scope, options: Record<string, unknown> = {}): Promise<GatedServer> {
   const socketio = socketioSchema.parse(options);
-  const gate = new JoinGate();
+  const gate = new JoinGate(() => undefined);
   const hub = new SlowHub(() => port);
   const wire: PortWire = {
     queueBytes: 0,
     send: (header) => hub.tell(header as UpMessage),
     offer: () => true,
+    flush: () => undefined,
   };
   const ignore = (): void => undefined;
   const port: HubPort = new HubPort(wire, gate, {
@@ -73,6 +74,7 @@ export async function startGatedServer(scope: Scope, options: Record<string, unk
     socketio,
     maxNamespaces: 100,
     onNamespaceRefused: ignore,
+    onClosing: ignore,
   });
   httpServer.listen(0, "127.0.0.1");
   await once(httpServer, "listening");

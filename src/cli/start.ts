@@ -7,7 +7,7 @@ import { startNode, type RunningNode } from "../primary/main.js";
 const ONE_SIGNAL_MS = 100;
 
 /**
- * Returns once the node is ready; the process lives on until a signal. SIGTERM and SIGINT stop it and exit with 0; a second one, or one before it
+ * Returns once the node is ready; the process lives on until a signal. SIGTERM, SIGINT and SIGHUP stop it and exit with 0; a second one, or one before it
  * is ready, ends it at once with 1.
  * @throws StartError where the workers cannot start; Error where a port is taken
  */
@@ -28,5 +28,7 @@ export async function runStart({ config }: LoadedConfig): Promise<void> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  // Of a terminal that is closed.
+  process.on("SIGHUP", onSignal);
   running.node = await startNode(config, packageVersion());
 }

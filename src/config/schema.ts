@@ -110,7 +110,11 @@ export const configSchema = z.strictObject({
       5000,
       "How long `fetchSockets` and `serverSideEmit` wait for the other workers, where the caller sets no timeout.",
     ),
-    maxNamespaces: integerKey([1, 10_000_000], 20_000, "Namespaces a node may have open at once."),
+    maxNamespaces: integerKey(
+      [1, 10_000_000],
+      20_000,
+      "Namespaces a worker may have open at once; clients that ask for more are refused.",
+    ),
   }),
   supervisor: z.strictObject({
     readyTimeoutMs: timeKey(1, 60_000, "How long a worker may take from its start to ready."),

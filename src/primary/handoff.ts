@@ -56,9 +56,12 @@ export class Handoff {
     if (!this.#worker.isConnected()) return;
     // The message of @socket.io/sticky, whose worker half takes it in.
     this.#worker.send({ type: "sticky:connection", data: connection.head }, connection.socket, (error) => {
-      if (!this.#waiting.delete(connection)) return;
+      if (!this.#waiting.has(connection)) return;
+      // The channel is broken and the worker's end not known yet: what Node has not taken goes back with the others.
+      if (error !== null && handleOf(connection.socket) !== null) return;
+      this.#waiting.delete(connection);
       if (error !== null) {
-        connection.socket.destroy();
+        handle?.close();
         return;
       }
       this.#travelling = handle;

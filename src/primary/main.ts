@@ -1,8 +1,7 @@
 /**
  * The primary process: what it is made of, in the order in which it starts. Stopping is the same list backwards, with readiness first.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import type { Config } from "../config/config.js";
 import { enginePathOf } from "../routing/request-line.js";
@@ -16,6 +15,7 @@ import { LinkServer } from "./link-server.js";
 import { MetricsCollector } from "./metrics-collector.js";
 import { createOpsServer } from "./ops-server.js";
 import { scrape } from "./scrape.js";
+import { createSocketDir } from "./socket-dir.js";
 import { readinessOf, workerInfosOf, type Phase } from "./status.js";
 import { Supervisor } from "./supervisor.js";
 
@@ -32,7 +32,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   const log = createLogger({ level: config.log.level, node: config.nodeId });
   const metrics = createPrimaryMetrics({ version, node: config.nodeId });
   const nodeMetrics = new NodeMetrics();
-  const socketDir = mkdtempSync(path.join(tmpdir(), "limpet-"));
+  const socketDir = createSocketDir();
   const hubPath = path.join(socketDir, "hub.sock");
   // However this process ends, short of SIGKILL.
   process.on("exit", () => {

@@ -142,6 +142,7 @@ export class Supervisor {
   markReady(worker: WorkerProcess): void {
     if (worker.state !== "starting") return;
     worker.state = "ready";
+    worker.readyAtMs = this.#options.now();
     this.#options.log.info({ slot: worker.slot, wid: worker.wid, pid: worker.pid }, "worker ready");
     this.#changed();
     if (this.#starting !== undefined && this.#ready.length === this.#options.config.workers) this.#starting.resolve();
@@ -221,7 +222,6 @@ export class Supervisor {
   ): void {
     const { log, handler, now, config } = this.#options;
     const { slot, wid, pid } = worker;
-    const wasReady = worker.state === "ready";
     const expected = worker.state === "draining";
     const cause: ExitCause | undefined = expected
       ? undefined
@@ -244,7 +244,7 @@ export class Supervisor {
       this.#starting.reject(new StartError(failure?.message ?? `a worker ${how}`, failure?.where));
       return;
     }
-    this.#pause(slot, wasReady ? now() - worker.startedAtMs : 0);
+    this.#pause(slot, worker.readyAtMs === undefined ? 0 : now() - worker.readyAtMs);
   }
 
   #pause(slot: number, livedMs: number): void {

@@ -24,6 +24,7 @@ export class WorkerProcess implements Target {
   readonly startedAtMs: number;
   readonly load = new Load();
   state: WorkerState = "starting";
+  readyAtMs: number | undefined;
   link: WorkerLink | undefined;
   beat: Beat | undefined;
   /** Primary ticks since the last beat: ticks stop with the primary, so its own stalls are not held against a worker. */

@@ -2,7 +2,7 @@
  * How late the event loop is. A timer is due every {@link INTERVAL_MS}; how much later it runs is one sample, so a loop that was blocked
  * for 5 s shows as one sample of 5 s.
  */
-const INTERVAL_MS = 50;
+const INTERVAL_MS = 100;
 /** Longest window that {@link LoopLag.recentMaxMs} can look back. */
 const RETENTION_MS = 120_000;
 

@@ -42,15 +42,14 @@ test("without the WebSocket transport every upgrade ends in bounded time, and ne
   const sessions = await sessionOnEach(t, { port: node.port });
   for (const session of sessions) await session.joinMain();
   const pids = await pidsOf(node);
-  const own = { port: node.port };
   const targets: [string, string][] = [
-    ["a handshake by WebSocket", engineTarget(own, "websocket")],
-    ["a handshake by polling", engineTarget(own, "polling")],
+    ["a handshake by WebSocket", engineTarget({}, "websocket")],
+    ["a handshake by polling", engineTarget({}, "polling")],
     ...sessions.flatMap(({ sid }, slot): [string, string][] => [
-      [`WebSocket for the session of worker ${slot}`, engineTarget(own, "websocket", sid)],
-      [`polling for the session of worker ${slot}`, engineTarget(own, "polling", sid)],
+      [`WebSocket for the session of worker ${slot}`, engineTarget({}, "websocket", sid)],
+      [`polling for the session of worker ${slot}`, engineTarget({}, "polling", sid)],
     ]),
-    ["an unknown session", engineTarget(own, "websocket", "x".repeat(20))],
+    ["an unknown session", engineTarget({}, "websocket", "x".repeat(20))],
   ];
   await Promise.all(
     targets.flatMap(([what, target]) => {

@@ -6,7 +6,6 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { exitOf, killGroup, startGroup, type Scope } from "./children.js";
 import { freePort } from "./free-port.js";
-import { RawConnection } from "./raw-http.js";
 import { waitFor } from "./wait.js";
 
 const run = promisify(execFile);
@@ -41,7 +40,7 @@ export interface Nginx extends NginxPlace {
   stop(): Promise<void>;
 }
 
-/** Starts nginx with one worker process and waits until it listens. */
+/** Starts nginx with one worker process and waits until it listens, on every port of its configuration. */
 export async function startNginx(scope: Scope, config: NginxConfig): Promise<Nginx> {
   const attempts = 3;
   for (let attempt = 1; ; attempt++) {
@@ -49,7 +48,7 @@ export async function startNginx(scope: Scope, config: NginxConfig): Promise<Ngi
     const nginx = launch(place);
     scope.after(nginx.stop);
     try {
-      await waitFor(async () => nginx.ended() || (await answers(place.port)), {
+      await waitFor(() => nginx.ended() || nginx.listens(), {
         message: () => `nginx:\n${nginx.errors()}`,
       });
       if (!nginx.ended()) return { ...place, url: `http://127.0.0.1:${place.port}`, ...nginx };
@@ -104,7 +103,9 @@ function argumentsFor({ folder }: NginxPlace): string[] {
   return ["-p", `${folder}/`, "-c", "nginx.conf", "-e", `${folder}/logs/error.log`, "-g", globals];
 }
 
-function launch(place: NginxPlace): Pick<Nginx, "errors" | "requests" | "stop"> & { ended(): boolean } {
+function launch(
+  place: NginxPlace,
+): Pick<Nginx, "errors" | "requests" | "stop"> & { ended(): boolean; listens(): boolean } {
   let child;
   try {
     child = startGroup("nginx", argumentsFor(place), { stdio: ["ignore", "ignore", "pipe"] });
@@ -114,9 +115,9 @@ function launch(place: NginxPlace): Pick<Nginx, "errors" | "requests" | "stop"> 
   const { pid } = child;
   let written = "";
   child.stderr?.on("data", (chunk: Buffer) => (written += chunk.toString()));
-  const log = (name: string): string => {
+  const read = (name: string): string => {
     try {
-      return readFileSync(path.join(place.folder, "logs", name), "utf8");
+      return readFileSync(path.join(place.folder, name), "utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
       throw error;
@@ -124,8 +125,10 @@ function launch(place: NginxPlace): Pick<Nginx, "errors" | "requests" | "stop"> 
   };
   return {
     ended: () => child.exitCode !== null || child.signalCode !== null,
-    errors: () => written + log("error.log"),
-    requests: () => log("access.log").split("\n").filter(Boolean).map(readAccessLine),
+    // nginx writes its process id when it has opened all its sockets. A connection would tell of one port, and not whose it is.
+    listens: () => read("nginx.pid") !== "",
+    errors: () => written + read("logs/error.log"),
+    requests: () => read("logs/access.log").split("\n").filter(Boolean).map(readAccessLine),
     stop: async () => {
       killGroup(pid);
       await exitOf(child, 10_000, "nginx");
@@ -136,18 +139,4 @@ function launch(place: NginxPlace): Pick<Nginx, "errors" | "requests" | "stop"> 
 function readAccessLine(line: string): AccessLine {
   const [status = "", request = "", upstream = "-", upstreamStatus = "-"] = line.split("\t");
   return { status: Number(status), request, upstream, upstreamStatus };
-}
-
-async function answers(port: number): Promise<boolean> {
-  const undo: (() => Promise<void> | void)[] = [];
-  try {
-    const connection = await RawConnection.open({ after: (step) => undo.push(step) }, port);
-    connection.close();
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") return false;
-    throw error;
-  } finally {
-    for (const step of undo) await step();
-  }
 }

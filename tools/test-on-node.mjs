@@ -6,8 +6,28 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Each reaches far: the codecs, a node with its workers, stock clients in two languages, nginx in front. */
-const SMOKE = ["test/routing/", "test/link/", "test/telemetry/", "test/config/", "test/clients/", "test/nginx/routing"];
+/**
+ * Each reaches far: the codecs, a node with its workers, stock clients in two languages, nginx in front. And what leans most on Node itself:
+ * its sockets' handles, its HTTP server and agent, its cluster's channel, its loader.
+ */
+const SMOKE = [
+  "test/routing/",
+  "test/link/",
+  "test/telemetry/",
+  "test/config/",
+  "test/clients/",
+  "test/nginx/routing",
+  "test/front/hand-over",
+  "test/front/keep-alive",
+  "test/front/cut-requests",
+  "test/front/bodies",
+  "test/worker/",
+  "test/supervisor/stop",
+  "test/app/",
+  "test/hub/messages",
+  "test/options/compression",
+  "test/options/transports",
+];
 
 const [version, ...words] = process.argv.slice(2);
 if (version === undefined || !/^\d+\.\d+\.\d+$/.test(version)) {

@@ -5,6 +5,7 @@
  * The body of `publish`, `deliver` and `reply` is the `data` of a Socket.IO ClusterMessage or ClusterResponse in the stock streams format:
  * JSON text, or MessagePack where it holds binary (`bin`). The primary passes it on unread.
  */
+import type { BroadcastFlags } from "socket.io-adapter";
 import type { Config } from "../config/config.js";
 
 /** What a worker is told at its birth, over Node's IPC channel. */
@@ -72,6 +73,15 @@ export interface Publish {
   readonly req?: string;
   /** Rooms that the receivers' sockets are about to join because of this message. */
   readonly joins?: readonly string[];
+  readonly event?: EventHeader;
+}
+
+/** Of a plain event, so that who delivers it need not read the body: the arguments' JSON stands in it, at a known place. */
+export interface EventHeader {
+  /** Length of the arguments' JSON in bytes, from EVENT_ARGS_AT on. */
+  readonly bytes: number;
+  readonly except: readonly string[];
+  readonly flags: BroadcastFlags;
 }
 
 export interface Reply {
@@ -89,6 +99,7 @@ export interface Deliver {
   readonly nsp: string;
   readonly type: number;
   readonly bin: boolean;
+  readonly event?: EventHeader & { readonly rooms: readonly string[] };
   /** Answer with `settled` of this number once it is done. */
   readonly settle?: number;
 }

@@ -18,6 +18,19 @@ export function encodePayload(data: object): Payload {
   return { bin: true, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
+const EVENT_PREFIX = '{"packet":{"type":2,"data":';
+
+/** Where the arguments of {@link encodeEvent} begin, in bytes. */
+export const EVENT_ARGS_AT = EVENT_PREFIX.length;
+
+/**
+ * The body of a plain event's broadcast, with the arguments' JSON as it is.
+ * @param args the event's name and arguments, as a JSON array
+ */
+export function encodeEvent(args: string, nsp: string, opts: object): Buffer {
+  return Buffer.from(`${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${JSON.stringify(opts)}}`);
+}
+
 /** Binary comes out as Buffers over `body`. */
 export function decodePayload({ bin, body }: Payload): unknown {
   return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);

@@ -5,7 +5,7 @@
  * between both. A peer that does not read makes `queueBytes` grow up to the bound, never further by messages.
  */
 import type { Socket } from "node:net";
-import { encodeFrame, FrameReader } from "./frame.js";
+import { encodeFrame, FrameReader, type OnFrame } from "./frame.js";
 
 export interface WireHandler {
   onFrame(header: unknown, body: Buffer): void;
@@ -20,6 +20,7 @@ export class Wire {
   readonly #socket: Socket;
   readonly #maxQueueBytes: number;
   readonly #reader = new FrameReader();
+  readonly #onFrame: OnFrame;
   #queue: Buffer[] = [];
   #queueBytes = 0;
   #flushing = false;
@@ -29,7 +30,7 @@ export class Wire {
   constructor(socket: Socket, handler: WireHandler, maxQueueBytes: number) {
     this.#socket = socket;
     this.#maxQueueBytes = maxQueueBytes;
-    const onFrame = (header: unknown, body: Buffer): void => {
+    this.#onFrame = (header, body) => {
       try {
         handler.onFrame(header, body);
       } catch (error) {
@@ -39,16 +40,19 @@ export class Wire {
         });
       }
     };
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        this.#reader.push(chunk, onFrame);
-      } catch (error) {
-        socket.destroy(new Error("the peer sent bytes that are no frames", { cause: error }));
-      }
-    });
+    socket.on("data", (chunk: Buffer) => this.read(chunk));
     socket.on("drain", () => this.#flush());
     socket.on("error", (error: Error) => (this.#error = error));
     socket.on("close", () => handler.onClose(this.#error));
+  }
+
+  /** Takes what has arrived. Only for a socket made with `onread`, which spares Node's stream on the way; others emit it. */
+  read(chunk: Buffer): void {
+    try {
+      this.#reader.push(chunk, this.#onFrame);
+    } catch (error) {
+      this.#socket.destroy(new Error("the peer sent bytes that are no frames", { cause: error }));
+    }
   }
 
   /** Bytes that wait: here, and in Node's buffer of the socket. */

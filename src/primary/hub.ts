@@ -91,7 +91,14 @@ export class Hub {
       peer.send({ t: "expect", req: message.req, wids: targets.map((target) => target.wid) });
     this.#counters.skipped(this.#peers.size - 1 - targets.length);
     if (targets.length === 0) return;
-    const header: Deliver = { t: "deliver", from: peer.wid, nsp: message.nsp, type: message.type, bin: message.bin };
+    const header: Deliver = {
+      t: "deliver",
+      from: peer.wid,
+      nsp: message.nsp,
+      type: message.type,
+      bin: message.bin,
+      ...(message.event && { event: { ...message.event, rooms: message.rooms } }),
+    };
     const shared = message.joins === undefined ? encodeFrame(header, body) : undefined;
     let copies = 0;
     for (const target of targets) {

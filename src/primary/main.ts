@@ -10,6 +10,7 @@ import { NodeMetrics } from "../telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../telemetry/primary-metrics.js";
 import { Front } from "./front.js";
 import { Hub } from "./hub.js";
+import { HubTally } from "./hub-tally.js";
 import { createDispatch } from "./link-dispatch.js";
 import { LinkServer } from "./link-server.js";
 import { MetricsCollector } from "./metrics-collector.js";
@@ -42,12 +43,8 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   });
   let phase: Phase = "starting";
 
-  const hub = new Hub({
-    received: () => metrics.hubMessages.inc({ outcome: "received" }),
-    forwarded: (copies) => metrics.hubMessages.inc({ outcome: "forwarded" }, copies),
-    skipped: (copies) => metrics.hubMessages.inc({ outcome: "skipped" }, copies),
-    dropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
-  });
+  const hubTally = new HubTally();
+  const hub = new Hub(hubTally);
 
   const supervisor: Supervisor = new Supervisor({
     config,
@@ -108,7 +105,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     const ops = await createOpsServer({
       host: config.opsHost,
       port: config.opsPort,
-      render: () => scrape({ supervisor, collector, metrics, nodeMetrics }),
+      render: () => scrape({ supervisor, collector, hubTally, metrics, nodeMetrics }),
       readiness: () => readinessOf(supervisor, config.workers, phase),
       workers: () => workerInfosOf(supervisor, now()),
       log,

@@ -1,18 +1,21 @@
 /** What a scrape of /metrics returns: what the workers said last, with what the primary knows of itself now. */
 import type { NodeMetrics } from "../telemetry/node-metrics.js";
 import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
+import type { HubTally } from "./hub-tally.js";
 import type { MetricsCollector } from "./metrics-collector.js";
 import type { Supervisor } from "./supervisor.js";
 
 export interface ScrapeParts {
   readonly supervisor: Supervisor;
   readonly collector: MetricsCollector;
+  readonly hubTally: HubTally;
   readonly metrics: PrimaryMetrics;
   readonly nodeMetrics: NodeMetrics;
 }
 
-export async function scrape({ supervisor, collector, metrics, nodeMetrics }: ScrapeParts): Promise<string> {
+export async function scrape({ supervisor, collector, hubTally, metrics, nodeMetrics }: ScrapeParts): Promise<string> {
   await collector.collect();
+  hubTally.addTo(metrics);
   const states: Partial<Record<WorkerSlotState, number>> = {
     backing_off: supervisor.backingOff,
     stopped: supervisor.vacant,

@@ -7,10 +7,17 @@
  */
 import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId } from "socket.io-adapter";
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
-import type { Publish } from "../link/messages.js";
-import type { HubPort, PortAdapter } from "./hub-port.js";
-import type { NamespaceInternals } from "./internals.js";
-import { SilentWorkersError, UnsentRequestError } from "./request-errors.js";
+import { hasBinary } from "../lib/has-binary.js";
+import { eventText, webSocketFrame } from "./event-frame.js";
+import type { EventOptions, HubPort, PortAdapter } from "./hub-port.js";
+import {
+  PacketType,
+  type AdapterInternals,
+  type NamespaceInternals,
+  type Packet,
+  type PacketOptions,
+} from "./internals.js";
+import { ask } from "./question.js";
 
 export interface AdapterOptions {
   readonly port: HubPort;
@@ -80,13 +87,21 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
    * Publishes and delivers before it returns: two emits keep their order, `local` ones too.
    * @throws TypeError where the packet cannot be serialised, as a single Socket.IO server does
    */
-  override broadcast(packet: unknown, opts: BroadcastOptions): Promise<void> {
-    if (!opts.flags?.local) {
-      const encoded = encodeOptions(opts);
-      this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded });
+  override broadcast(packet: Packet, opts: BroadcastOptions): Promise<void> {
+    const encoded = opts.flags?.local ? undefined : encodeOptions(opts);
+    if (packet.type === PacketType.EVENT && packet.id === undefined && !hasBinary(packet.data)) {
+      const args = JSON.stringify(packet.data);
+      if (encoded) this.#port.publishEvent(this.nsp.name, MessageType.BROADCAST, args, encoded);
+      this.#deliver(args, opts, packet.data);
+    } else {
+      if (encoded) this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded });
+      local.broadcast.call(this, packet, opts);
     }
-    local.broadcast.call(this, packet, opts);
     return Promise.resolve();
+  }
+
+  onEvent(args: string, { rooms, except, flags }: EventOptions): void {
+    this.#deliver(args, { rooms: new Set(rooms), except: new Set(except), flags });
   }
 
   /**
@@ -139,7 +154,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const found: unknown[] = await local.fetchSockets.call(this, opts);
     if (opts.flags?.local) return found;
     const encoded = encodeOptions(opts);
-    await this.#ask({
+    await ask(this.#port, {
       what: "fetchSockets",
       message: { nsp: this.nsp.name, type: MessageType.FETCH_SOCKETS, rooms: encoded.rooms, to: "members" },
       data: { opts: encoded },
@@ -162,7 +177,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     }
     const answer = ack as Ack;
     const responses: unknown[] = [];
-    this.#ask({
+    ask(this.#port, {
       what: "serverSideEmit",
       message,
       data: { packet: packet.slice(0, -1) },
@@ -175,6 +190,25 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
       (error: unknown) => queueMicrotask(() => answer(error as Error, responses)),
     );
     return Promise.resolve();
+  }
+
+  /**
+   * What the base's `broadcast` does, with the arguments serialised once for all clients of all workers and one buffer a frame.
+   * @param data the arguments, where they are at hand
+   */
+  #deliver(args: string, opts: BroadcastOptions, data?: unknown[]): void {
+    const { nsp } = this;
+    const { volatile, compress } = opts.flags ?? {};
+    const encoded = [eventText(nsp.name, args)];
+    const options: PacketOptions = { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
+    (this as unknown as AdapterInternals).apply(opts, (socket) => {
+      options.wsPreEncodedFrame ??= [webSocketFrame(encoded[0] ?? "")];
+      if (socket._anyOutgoingListeners?.length) {
+        data ??= JSON.parse(args) as unknown[];
+        socket.notifyOutgoingListeners({ type: PacketType.EVENT, nsp: nsp.name, data });
+      }
+      socket.client.writeToEngine(encoded, options);
+    });
   }
 
   onDeliver(from: number, type: number, data: unknown): void {
@@ -196,41 +230,6 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
       { nsp: this.nsp.name, type, rooms, to: "members", ...(joins && { joins }), ...(req !== undefined && { req }) },
       data,
     );
-  }
-
-  /**
-   * Asks other workers, and resolves when each has answered or has ended.
-   * @param responses what has arrived so far: the error carries it
-   */
-  #ask({ what, message, data, timeoutMs, responses, onReply }: Question): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const id = this.#port.request({
-        onReply: (_wid, _type, reply) => {
-          onReply(reply);
-          return true;
-        },
-        onComplete: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      });
-      const timer = setTimeout(
-        () => reject(new SilentWorkersError(what, this.#port.abandon(id), responses)),
-        timeoutMs,
-      );
-      let sent: boolean;
-      try {
-        sent = this.#port.publish({ ...message, req: id }, { ...data, requestId: id });
-      } catch (error) {
-        clearTimeout(timer);
-        this.#port.abandon(id);
-        throw error;
-      }
-      if (sent) return;
-      clearTimeout(timer);
-      this.#port.abandon(id);
-      reject(new UnsentRequestError(what, responses));
-    });
   }
 
   #broadcastWithRemoteAck(
@@ -264,16 +263,6 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const encoded = encodeOptions(opts);
     this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded, requestId: id }, undefined, id);
   }
-}
-
-interface Question {
-  /** The call's name, for the error. */
-  readonly what: string;
-  readonly message: Omit<Publish, "t" | "bin" | "req">;
-  readonly data: object;
-  readonly timeoutMs: number;
-  readonly responses: readonly unknown[];
-  readonly onReply: (data: unknown) => void;
 }
 
 /** An app may join what a client sent. A room that is an object is equal to nothing on another worker, so nobody there can mean it. */

@@ -4,9 +4,10 @@
  * Interest changes collect until something must follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join
  * before it reads what was published after it.
  */
+import type { BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
 import type { Beat, Deliver, DownMessage, InterestChange, Publish, Sibling, UpMessage } from "../link/messages.js";
-import { decodePayload, encodePayload, type Payload } from "../link/payload.js";
+import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
 import type { JoinGate } from "./join-gate.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
@@ -21,7 +22,15 @@ export interface PortWire {
 
 /** One namespace's adapter, as the port sees it. */
 export interface PortAdapter {
+  /** A plain event from another worker. @param args its name and arguments, as a JSON array */
+  onEvent(args: string, event: NonNullable<Deliver["event"]>): void;
   onDeliver(from: number, type: number, data: unknown): void;
+}
+
+export interface EventOptions {
+  readonly rooms: readonly string[];
+  readonly except: readonly string[];
+  readonly flags: BroadcastFlags;
 }
 
 export interface PortHandler {
@@ -109,18 +118,23 @@ export class HubPort {
    */
   publish(message: Omit<Publish, "t" | "bin">, data: object): boolean {
     const { bin, body } = encodePayload(data);
-    this.#flushChanges();
-    const header: Publish = { t: "publish", ...message, bin };
-    if (!this.#wire.offer(encodeFrame(header, body))) {
-      this.#handler.onDropped();
-      return false;
-    }
+    if (!this.#offer({ t: "publish", ...message, bin }, body)) return false;
     if (message.joins !== undefined) {
       // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
       this.#gate.holdEveryone(this.#seq);
       this.#send({ t: "interest", seq: this.#seq++, changes: [] });
     }
     return true;
+  }
+
+  /**
+   * Publishes a plain event whose arguments are serialised already.
+   * @param opts in the form of a ClusterMessage
+   */
+  publishEvent(nsp: string, type: number, args: string, opts: EventOptions): void {
+    const { rooms, except, flags } = opts;
+    const event = { bytes: Buffer.byteLength(args), except, flags };
+    this.#offer({ t: "publish", nsp, type, rooms, to: "members", bin: false, event }, encodeEvent(args, nsp, opts));
   }
 
   /** Sends what was published in this turn of the event loop. */
@@ -214,8 +228,12 @@ export class HubPort {
 
   #onDeliver(message: Deliver, body: Buffer): void {
     try {
-      const data = decodePayload({ bin: message.bin, body });
       const adapter = this.#adapters.get(message.nsp);
+      if (message.event !== undefined) {
+        adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + message.event.bytes), message.event);
+        return;
+      }
+      const data = decodePayload({ bin: message.bin, body });
       if (adapter !== undefined) adapter.onDeliver(message.from, message.type, data);
       else if (requestIdOf(data) !== "")
         this.reply(message.from, message.nsp, NOT_HERE, { requestId: requestIdOf(data) });
@@ -225,6 +243,13 @@ export class HubPort {
         this.#send({ t: "settled", n: message.settle });
       }
     }
+  }
+
+  #offer(header: Publish, body: Buffer): boolean {
+    this.#flushChanges();
+    if (this.#wire.offer(encodeFrame(header, body))) return true;
+    this.#handler.onDropped();
+    return false;
   }
 
   #change(change: InterestChange): void {

@@ -4,10 +4,40 @@
  */
 import type { Server as HttpServer, ServerResponse } from "node:http";
 import type { Server } from "socket.io";
+import type { BroadcastOptions } from "socket.io-adapter";
 
 /** socket.io's Socket, as far as the adapter looks into it. */
 export interface SocketInternals {
-  readonly client: { readonly conn: { readonly id: string } };
+  readonly client: {
+    readonly conn: { readonly id: string };
+    writeToEngine(encodedPackets: readonly string[], options: PacketOptions): void;
+  };
+  readonly _anyOutgoingListeners?: readonly unknown[];
+  notifyOutgoingListeners(packet: Packet): void;
+}
+
+/** socket.io-parser's packet; an ack is asked for where it has an id. */
+export interface Packet {
+  readonly type: number;
+  readonly nsp?: string;
+  readonly data: unknown[];
+  readonly id?: number;
+}
+
+/** socket.io-parser's PacketType, as far as it is needed. */
+export const PacketType = { EVENT: 2 } as const;
+
+/** What Engine.IO is told about a packet. `wsPreEncodedFrame`: buffers written as they are to a WebSocket without compression. */
+export interface PacketOptions {
+  readonly preEncoded: true;
+  readonly volatile: boolean | undefined;
+  compress: boolean | undefined;
+  wsPreEncodedFrame: readonly Buffer[] | undefined;
+}
+
+/** socket.io-adapter's Adapter: calls back for each local socket the options mean. */
+export interface AdapterInternals {
+  apply(opts: BroadcastOptions, callback: (socket: SocketInternals) => void): void;
 }
 
 /** socket.io's Namespace: `_preConnectSockets` are those whose middlewares still run; they can join rooms already. */

@@ -26,6 +26,7 @@ import { SessionMetrics } from "./session-metrics.js";
 import { SessionWatch } from "./session-watch.js";
 
 const BEAT_MS = 1_000;
+const LINK_READ_BYTES = 64 * 1024;
 /** How long requests in flight may take once the worker stops. */
 const STOP_GRACE_MS = 2_000;
 
@@ -56,9 +57,19 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
 
   const gate = new JoinGate(() => port.flush());
   const rescue = new Rescue();
-  const link = connect(hubPath);
+  const link = connect({
+    path: hubPath,
+    onread: {
+      buffer: Buffer.allocUnsafe(LINK_READ_BYTES),
+      callback: (bytes, buffer) => {
+        // Frames hold on to what they were cut from; Node writes into its buffer again.
+        wire.read(Buffer.from(buffer.subarray(0, bytes)));
+        return true;
+      },
+    },
+  });
   await once(link, "connect");
-  const wire = new Wire(
+  const wire: Wire = new Wire(
     link,
     {
       onFrame: (header, body) => port.onMessage(header as DownMessage, body),

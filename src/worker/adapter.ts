@@ -43,6 +43,8 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   declare readonly nsp: NamespaceInternals;
   readonly #port: HubPort;
   readonly #requestTimeoutMs: number;
+  /** A socket that Socket.IO left behind in a closed namespace must not speak for the next one of that name. */
+  #closed = false;
   /** What {@link serverCount} answers to the BroadcastOperator that has just called {@link broadcastWithAck}. */
   #ackParties: number | undefined;
 
@@ -51,20 +53,21 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     this.#port = port;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.on("create-room", (room: unknown) => {
-      if (isShared(room)) port.join(nsp.name, room);
+      if (!this.#closed && isShared(room)) port.join(nsp.name, room);
     });
     this.on("delete-room", (room: unknown) => {
-      if (isShared(room)) port.leave(nsp.name, room);
+      if (!this.#closed && isShared(room)) port.leave(nsp.name, room);
     });
     port.open(nsp.name, this);
   }
 
   override close(): void {
+    this.#closed = true;
     this.#port.close(this.nsp.name, this);
   }
 
   override addAll(id: SocketId, rooms: Set<Room>): void {
-    if (this.sids.size === 0) this.#port.occupy(this.nsp.name);
+    if (this.sids.size === 0 && !this.#closed) this.#port.occupy(this.nsp.name);
     void super.addAll(id, rooms);
     const socket = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
     if (socket !== undefined) this.#port.holdUntilKnown(socket.client.conn.id, this.nsp.name, rooms);
@@ -73,7 +76,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   override delAll(id: SocketId): void {
     const wasOccupied = this.sids.size > 0;
     super.delAll(id);
-    if (wasOccupied && this.sids.size === 0) this.#port.vacate(this.nsp.name);
+    if (wasOccupied && this.sids.size === 0 && !this.#closed) this.#port.vacate(this.nsp.name);
   }
 
   /** Workers of this node that have the namespace open. */

@@ -61,6 +61,13 @@ export class Rescue {
       onForwarded();
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer));
       answer.pipe(response);
+      answer.on("end", () => {
+        if (request.readableEnded) return;
+        // Answered before its body was through: the owner may read no more of it, and the client's next request stands behind it.
+        request.unpipe(upstream);
+        request.resume();
+        upstream.destroy();
+      });
       answer.on("error", () => {
         if (!abandoned) handler.onFailed();
         // Half an answer must not look like a whole one.

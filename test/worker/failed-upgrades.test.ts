@@ -10,7 +10,7 @@ import { rssMiB } from "../front/kernel.js";
 const PROBES = 1_000;
 const THIRD = Math.ceil(PROBES / 3);
 /** What a heap may differ between two moments that are alike; 333 probes that leave a transport each are more than a megabyte. */
-const NOISE_BYTES = 300_000;
+const NOISE_BYTES = 600_000;
 
 /** Answers of the app, by polls. */
 async function call<T>(session: PollingSession, event: string, ...args: unknown[]): Promise<T> {

@@ -4,10 +4,11 @@
  * Without it a client could hold the ack of its join, tell another client, and miss what that one publishes on another worker in that
  * millisecond. The gate sits at the transport: whatever Engine.IO sends for that session waits, in order, and a close waits behind it.
  *
- * For the same reason nothing is written to a client before what was published earlier has left for the hub.
+ * For the same reason no ack and no other word to one client is written before what was published earlier has left for the hub. Broadcasts are:
+ * across publishers they have no order, and what is published in one turn of the event loop travels together.
  */
 import type { Transport } from "engine.io";
-import type { PollingInternals } from "./internals.js";
+import type { PacketOptions, PollingInternals } from "./internals.js";
 
 type Packets = Parameters<Transport["send"]>[0];
 type OnClosed = Parameters<Transport["doClose"]>[0];
@@ -30,7 +31,7 @@ export class JoinGate {
   /** Change the hub must know of before anything is written to anybody; 0: none. */
   #everyone = 0;
 
-  /** @param flush sends what waits for the hub; called before each write to a client */
+  /** @param flush sends what waits for the hub; called before each write that is no broadcast */
   constructor(flush: () => void) {
     const held = this.#held;
     const entryOf = (sid: string): Held | undefined => {
@@ -38,7 +39,7 @@ export class JoinGate {
       return held.size === 0 ? undefined : held.get(sid);
     };
     this.#gatedSend = function (this: Transport, packets: Packets): void {
-      flush();
+      if (!packets.every(isBroadcast)) flush();
       const entry = entryOf(this.sid);
       if (entry === undefined) {
         plain(this).send.call(this, packets);
@@ -85,6 +86,11 @@ export class JoinGate {
     transport.send = this.#gatedSend;
     transport.doClose = this.#gatedClose;
   }
+}
+
+/** Only the adapter prepares frames, for events that go to many. */
+function isBroadcast({ options }: Packets[number]): boolean {
+  return (options as Partial<PacketOptions> | undefined)?.wsPreEncodedFrame !== undefined;
 }
 
 /** The transport class's own methods. */

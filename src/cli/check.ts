@@ -1,7 +1,7 @@
 /** `limpet check`: what a node started with the same flags would run with, and why. */
 import { Command } from "commander";
 import type { Config } from "../config/config.js";
-import { configKeys, valueAt } from "../config/keys.js";
+import { configKeys, showableConfig, valueAt } from "../config/keys.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { ConfigError } from "../config/problem.js";
 import { addConfigOptions, loadFromCommand } from "./config-options.js";
@@ -27,7 +27,7 @@ function printJson(command: Command): void {
   let result: object;
   try {
     const { config, origins } = loadFromCommand(command);
-    result = { config, origins: Object.fromEntries(origins) };
+    result = { config: showableConfig(config), origins: Object.fromEntries(origins) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     result = { problems: error.problems };
@@ -38,7 +38,8 @@ function printJson(command: Command): void {
 
 /** One line a key: key, value, origin, in columns. */
 export function renderTable({ config, origins }: LoadedConfig): string {
-  const rows = configKeys.map(({ path }) => [path, showEffective(config, path), origins.get(path) ?? ""] as const);
+  const shown = showableConfig(config);
+  const rows = configKeys.map(({ path }) => [path, showEffective(shown, path), origins.get(path) ?? ""] as const);
   const keyWidth = Math.max(...rows.map(([path]) => path.length));
   const valueWidth = Math.max(...rows.map(([, value]) => value.length));
   return rows

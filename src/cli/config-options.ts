@@ -5,7 +5,7 @@ import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys } from "../config/keys.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { processSources } from "../config/sources.js";
 
-const GROUPS: readonly FlagGroup[] = ["App:", "Clients:", "Processes:", "Operations:"];
+const GROUPS: readonly FlagGroup[] = ["App:", "Clients:", "Processes:", "Fleet:", "Operations:"];
 
 /**
  * Values are optional to the parser, so that a missing one, like an unknown flag or an argument too many, comes out in the

@@ -28,6 +28,14 @@ export const crossChecks: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    key: "redis.tlsKeyFile",
+    reads: ["redis.tlsCertFile"],
+    complain: ({ redis: { tlsCertFile, tlsKeyFile } }) =>
+      (tlsCertFile === null) === (tlsKeyFile === null)
+        ? undefined
+        : "must be set together with redis.tlsCertFile: neither is of use alone",
+  },
+  {
     key: "supervisor.hangTimeoutMs",
     reads: ["socketio.pingInterval", "socketio.pingTimeout"],
     complain: ({ supervisor: { hangTimeoutMs }, socketio: { pingInterval, pingTimeout } }) =>

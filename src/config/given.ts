@@ -1,6 +1,6 @@
 /** A value that one source gives for one key, before it is checked. */
 import path from "node:path";
-import type { ConfigKey } from "./keys.js";
+import { showable, type ConfigKey } from "./keys.js";
 import { showValue, type Problem } from "./problem.js";
 
 export interface Given {
@@ -54,7 +54,7 @@ function absolute(key: ConfigKey, value: unknown, directory: string): unknown {
 
 /** A value from a variable or a flag. */
 export function givenText(key: ConfigKey, text: string, origin: string, directory: string): Given {
-  return { key, value: absolute(key, fromText(text, key), directory), shown: showValue(text), origin };
+  return { key, value: absolute(key, fromText(text, key), directory), shown: showValue(showable(key, text)), origin };
 }
 
 /** A value from the file, which has types of its own. */
@@ -64,5 +64,5 @@ export function givenValue(
   directory: string,
   origins: Required<Pick<Given, "origin" | "originInside">>,
 ): Given {
-  return { key, value: absolute(key, value, directory), shown: showValue(value), ...origins };
+  return { key, value: absolute(key, value, directory), shown: showValue(showable(key, value)), ...origins };
 }

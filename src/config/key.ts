@@ -7,7 +7,7 @@ import { z } from "zod";
 /** How a value is written where there is only text: in a variable or behind a flag. */
 export type TextForm = "text" | "path" | "integer" | "boolean" | "list" | "json";
 
-export type FlagGroup = "App:" | "Clients:" | "Processes:" | "Operations:";
+export type FlagGroup = "App:" | "Clients:" | "Processes:" | "Fleet:" | "Operations:";
 
 export interface KeyInfo {
   /** One sentence, as it stands in the documentation. */
@@ -19,7 +19,14 @@ export interface KeyInfo {
   /** Replaces the default's value in documentation, where it depends on the machine. */
   readonly defaultText?: string;
   /** Keys without it are set in the file or by their variable only. */
-  readonly flag?: { readonly group: FlagGroup; readonly placeholder: string };
+  readonly flag?: {
+    readonly group: FlagGroup;
+    readonly placeholder: string;
+    /** Where it does not follow from the key. */
+    readonly name?: string;
+  };
+  /** What no output may show: the value, or the password inside the URL. */
+  readonly secret?: "whole" | "url";
 }
 
 export const keyInfo = z.registry<KeyInfo>();

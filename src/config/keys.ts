@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Config } from "./config.js";
 import { keyInfo, type KeyInfo } from "./key.js";
+import { withoutPassword } from "../lib/redis-url.js";
 import { configSchema } from "./schema.js";
 
 export interface ConfigKey extends KeyInfo {
@@ -41,7 +42,7 @@ function collect(shape: z.core.$ZodShape, prefix: string, keys: ConfigKey[], sec
         ...info,
         path,
         variable: variableOf(path),
-        flagName: info.flag && flagOf(path),
+        flagName: info.flag && (info.flag.name ?? flagOf(path)),
         schema: schema as z.ZodType,
         defaultText: info.defaultText ?? (typeof fallback === "string" ? fallback : JSON.stringify(fallback)),
       });
@@ -60,6 +61,25 @@ collect(configSchema.shape, "", keys, sections);
 
 export const configKeys: readonly ConfigKey[] = keys;
 export const configSections: ReadonlySet<string> = new Set(sections);
+
+/** A value as it may be shown: secrets are not. */
+export function showable({ secret }: KeyInfo, value: unknown): unknown {
+  if (secret === undefined || value === null) return value;
+  return secret === "url" && typeof value === "string" ? withoutPassword(value) : "***";
+}
+
+/** The configuration as it may be shown. */
+export function showableConfig(config: Config): Config {
+  const copy = structuredClone(config) as Record<string, unknown>;
+  for (const key of configKeys) {
+    if (key.secret === undefined) continue;
+    const names = key.path.split(".");
+    const last = names.pop() ?? key.path;
+    const section = names.reduce((outer, name) => outer[name] as Record<string, unknown>, copy);
+    section[last] = showable(key, section[last]);
+  }
+  return copy as Config;
+}
 
 /** The value of the key `path` in a configuration. */
 export function valueAt(config: Config, path: string): unknown {

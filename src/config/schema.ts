@@ -7,6 +7,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
+import { advertiseKey, busSchema, fleetSchema, redisSchema } from "./fleet-schema.js";
 import { integerKey, key, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
 import { socketioSchema } from "./socketio-schema.js";
 
@@ -61,9 +62,22 @@ export const configSchema = z.strictObject({
     group: "Operations:",
     placeholder: "address",
   }),
-  nodeId: integerKey([0, MAX_NODES - 1], 0, "Number of this node in its fleet; no two nodes may share one.", {
-    flag: { group: "Processes:", placeholder: "number" },
-  }),
+  nodeId: key(
+    z
+      .int()
+      .min(0)
+      .max(MAX_NODES - 1)
+      .nullable()
+      .default(null),
+    {
+      description: "Number of this node in its fleet; no two nodes may share one.",
+      allowed: `an integer from 0 to ${MAX_NODES - 1}, or null for the default`,
+      textForm: "integer",
+      defaultText: "leased from Redis; 0 without",
+      flag: { group: "Fleet:", placeholder: "number" },
+    },
+  ),
+  advertise: advertiseKey,
   log: z.strictObject({
     level: key(z.enum(LOG_LEVELS).default("info"), {
       description: "Least severe level that is logged.",
@@ -116,6 +130,9 @@ export const configSchema = z.strictObject({
       "Namespaces a worker may have open at once; clients that ask for more are refused.",
     ),
   }),
+  redis: redisSchema,
+  bus: busSchema,
+  fleet: fleetSchema,
   supervisor: z.strictObject({
     readyTimeoutMs: timeKey(1, 60_000, "How long a worker may take from its start to ready."),
     hangTimeoutMs: key(z.int().min(1).max(MAX_TIMER_MS).nullable().default(null), {

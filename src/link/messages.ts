@@ -13,6 +13,8 @@ export interface Boot {
   readonly type: "limpet:boot";
   readonly wid: number;
   readonly slot: number;
+  /** Number of the node, given or leased. */
+  readonly nodeId: number;
   readonly config: Config;
   /** Unix socket of the primary's end of the link. */
   readonly hubPath: string;

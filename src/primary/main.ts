@@ -30,8 +30,9 @@ export interface RunningNode {
 /** @throws StartError where the workers cannot start; Error where a port is taken */
 export async function startNode(config: Config, version: string): Promise<RunningNode> {
   const now = (): number => performance.now();
-  const log = createLogger({ level: config.log.level, node: config.nodeId });
-  const metrics = createPrimaryMetrics({ version, node: config.nodeId });
+  const nodeId = config.nodeId ?? 0;
+  const log = createLogger({ level: config.log.level, node: nodeId });
+  const metrics = createPrimaryMetrics({ version, node: nodeId });
   const nodeMetrics = new NodeMetrics();
   const socketDir = createSocketDir();
   const hubPath = path.join(socketDir, "hub.sock");
@@ -48,6 +49,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
 
   const supervisor: Supervisor = new Supervisor({
     config,
+    nodeId,
     socketDir,
     hubPath,
     log,
@@ -87,7 +89,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   });
 
   const front = new Front({
-    nodeId: config.nodeId,
+    nodeId,
     enginePath: enginePathOf(config.socketio.path),
     ...config.front,
     targets: supervisor,

@@ -27,6 +27,7 @@ export interface SupervisorHandler {
 
 export interface SupervisorOptions {
   readonly config: Config;
+  readonly nodeId: number;
   /** Folder of this node's Unix sockets. */
   readonly socketDir: string;
   readonly hubPath: string;
@@ -177,12 +178,13 @@ export class Supervisor {
   }
 
   #fork(slot: number): void {
-    const { config, socketDir, hubPath, log, now, handler } = this.#options;
+    const { config, nodeId, socketDir, hubPath, log, now, handler } = this.#options;
     const wid = this.#nextWid++;
     const boot: Boot = {
       type: "limpet:boot",
       wid,
       slot,
+      nodeId,
       config,
       hubPath,
       listenPath: path.join(socketDir, `w${wid}.sock`),

@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { setupWorker } from "@socket.io/sticky";
 import type { HttpListener } from "../apps/contract.js";
 import type { Config } from "../config/config.js";
-import { parseSid } from "../routing/address.js";
+import { parseSid, type Address } from "../routing/address.js";
 import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
 import type { Rescue, RescueOutcome } from "./rescue.js";
@@ -18,7 +18,8 @@ const STRAY_UPGRADE_MS = 1_000;
 
 export interface HttpServerOptions {
   readonly config: Config;
-  readonly slot: number;
+  /** Of this worker. */
+  readonly address: Address;
   readonly engine: Engine;
   readonly rescue: Rescue;
   readonly onRescue: (outcome: RescueOutcome) => void;
@@ -153,11 +154,11 @@ export class HttpServer {
 
   /** The slot of a sibling whose session a request is for; undefined where it is to be answered here. */
   #foreignSlot(request: IncomingMessage): number | undefined {
-    const { config, slot } = this.#options;
+    const own = this.#options.address;
     if (!this.#handed.has(request.socket)) return undefined;
     const sid = sidOf(request.url ?? "");
     const address = sid === undefined ? undefined : parseSid(sid);
-    if (address === undefined || address.node !== config.nodeId || address.slot === slot) return undefined;
+    if (address === undefined || address.node !== own.node || address.slot === own.slot) return undefined;
     return address.slot;
   }
 }

@@ -43,9 +43,9 @@ try {
   process.exit(1);
 }
 
-async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Boot): Promise<void> {
+async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPath }: Boot): Promise<void> {
   const config: Config = deepFreeze(given);
-  const log = createLogger({ level: config.log.level, node: config.nodeId, worker: slot });
+  const log = createLogger({ level: config.log.level, node: nodeId, worker: slot });
   const metrics = createWorkerMetrics({
     onAppError: (error) => log.error({ err: error }, "a metric of the app could not be collected"),
   });
@@ -90,11 +90,11 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   });
 
-  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: config.nodeId, slot }), gate);
+  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: nodeId, slot }), gate);
   const watch = new SessionWatch(engine, new SessionMetrics(metrics, config.socketio));
   const http = new HttpServer({
     config,
-    slot,
+    address: { node: nodeId, slot },
     engine,
     rescue,
     onRescue: (outcome) => metrics.rescues.inc({ target: "worker", outcome }),
@@ -122,7 +122,7 @@ async function startWorker({ wid, slot, config: given, hubPath, listenPath }: Bo
     log,
     config,
     metrics: createAppMetrics(metrics.registry),
-    node: { id: config.nodeId },
+    node: { id: nodeId },
     worker: { slot, pid: process.pid },
     http: (listener: HttpListener) => http.setListener(listener),
   };

@@ -8,7 +8,7 @@ import { directoryWith, flags, load, loadFile, problemsOf } from "./helpers.js";
 test("without any source every value is its default", () => {
   const { config, origins } = load();
   assert.deepEqual(
-    { ...config, workers: 0, socketio: undefined },
+    { ...config, workers: 0, socketio: undefined, redis: undefined, bus: undefined, fleet: undefined },
     {
       app: null,
       port: 3000,
@@ -16,13 +16,17 @@ test("without any source every value is its default", () => {
       workers: 0,
       opsPort: 9464,
       opsHost: "127.0.0.1",
-      nodeId: 0,
+      nodeId: null,
+      advertise: null,
       log: { level: "info" },
       front: { maxRequestLineBytes: 8192, requestLineTimeoutMs: 10_000, maxPendingHandoffs: 2048 },
       http: { headersTimeoutMs: 20_000, requestTimeoutMs: 120_000, keepAliveTimeoutMs: 75_000 },
       hub: { maxQueueBytes: 67_108_864, requestTimeoutMs: 5000, maxNamespaces: 20_000 },
       supervisor: { readyTimeoutMs: 60_000, hangTimeoutMs: null, stopTimeoutMs: 30_000 },
       socketio: undefined,
+      redis: undefined,
+      bus: undefined,
+      fleet: undefined,
     },
   );
   assert.equal(config.workers, Math.min(availableParallelism(), 32));
@@ -92,12 +96,31 @@ test("every key can be set by its variable", () => {
     "socketio.cors": ['{"origin":["https://a","https://b"]}', { origin: ["https://a", "https://b"] }],
     "http.headersTimeoutMs": ["19999", 19_999],
     "supervisor.hangTimeoutMs": ["90000", 90_000],
+    advertise: ["gateway-1.example:3000", "gateway-1.example:3000"],
+    "redis.url": ["redis+sentinel://a:1,b:2/main", "redis+sentinel://a:1,b:2/main"],
+    "fleet.secret": ["sixteen characters", "sixteen characters"],
+    "redis.tlsCaFile": [import.meta.filename, import.meta.filename],
+  };
+  /** Keys that are of no use without the other. */
+  const pairs: Record<string, string> = {
+    "redis.tlsCertFile": "LIMPET_REDIS_TLS_KEY_FILE",
+    "redis.tlsKeyFile": "LIMPET_REDIS_TLS_CERT_FILE",
   };
   for (const { path: name, variable, textForm, defaultText } of configKeys) {
-    const byForm = textForm === "boolean" ? [String(defaultText !== "true"), defaultText !== "true"] : ["31", 31];
-    const wide = ["front.maxRequestLineBytes", "http.requestTimeoutMs", "hub.maxQueueBytes"].includes(name);
+    const byForm =
+      textForm === "boolean"
+        ? [String(defaultText !== "true"), defaultText !== "true"]
+        : textForm === "text"
+          ? ["some text", "some text"]
+          : textForm === "path"
+            ? [import.meta.filename, import.meta.filename]
+            : ["31", 31];
+    const wide = /^(front\.maxRequestLineBytes|http\.requestTimeoutMs|hub\.maxQueueBytes|bus\..*|fleet\.leaseMs)$/.test(
+      name,
+    );
     const [text, value] = other[name] ?? (wide ? ["123456", 123_456] : byForm);
-    const { config, origins } = load({ env: { [variable]: text as string } });
+    const pair = pairs[name] === undefined ? {} : { [pairs[name]]: import.meta.filename };
+    const { config, origins } = load({ env: { [variable]: text as string, ...pair } });
     assert.deepEqual(valueAt(config, name), value, variable);
     assert.equal(origins.get(name), `variable ${variable}`);
   }
@@ -110,7 +133,10 @@ test("names follow from the key", () => {
   assert.deepEqual(names.get("log.level"), ["LIMPET_LOG_LEVEL", "--log-level"]);
   assert.deepEqual(
     configKeys.flatMap((key) => key.flagName ?? []),
-    ["--app", "--port", "--host", "--workers", "--ops-port", "--ops-host", "--node-id", "--log-level"],
+    [
+      ...["--app", "--port", "--host", "--workers", "--ops-port", "--ops-host"],
+      ...["--node-id", "--advertise", "--log-level", "--redis"],
+    ],
   );
 });
 

@@ -28,7 +28,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   commander: { module: /^commander$/, values: /^cli\//, types: /^cli\// },
   zod: { module: /^zod(\/|$)/, values: /^(config|apps)\//, types: /^(config|apps)\// },
   "@socket.io/sticky": { module: /^@socket\.io\/sticky$/, values: /^worker\/http-server\.ts$/, types: NOBODY },
-  ioredis: { module: /^ioredis$/, values: NOBODY, types: NOBODY },
+  ioredis: { module: /^ioredis$/, values: /^lib\/redis\.ts$/, types: /^lib\/redis\.ts$/ },
   "what only tests use": {
     module: /^(@socket\.io\/(cluster|redis-streams)-adapter|socket\.io-client|playwright-core|express|typescript)$/,
     values: NOBODY,

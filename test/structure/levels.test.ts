@@ -14,6 +14,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   primary: 4,
   worker: 4,
   apps: 3,
+  bus: 3,
   link: 2,
   access: 2,
   recovery: 2,

@@ -1,7 +1,7 @@
 /** The part of the schema that makes a node one of a fleet: Redis, the bus over it, and how the nodes reach each other. */
 import { statSync } from "node:fs";
 import { z } from "zod";
-import { booleanKey, integerKey, key, timeKey } from "./key.js";
+import { booleanKey, integerKey, key, MAX_TIMER_MS, timeKey } from "./key.js";
 import { parseRedisUrl, REDIS_URL_FORMS } from "../lib/redis-url.js";
 
 const MAX_BYTES = 1_099_511_627_776;
@@ -103,6 +103,12 @@ export const fleetSchema = z.strictObject({
     15_000,
     "How long a node's lease holds: a node that ends without a word is forgotten after it.",
   ),
+  idQuarantineMs: integerKey(
+    [0, MAX_TIMER_MS],
+    120_000,
+    "How long the id of a node that has ended waits for its next holder: at least as long as clients may come back to their sessions.",
+    { unit: "ms" },
+  ),
   secret: secret(16, "Shared secret of the fleet: requests that nodes forward to each other carry it."),
 });
 
@@ -110,6 +116,6 @@ export const advertiseKey = key(z.string().refine(isAddress).nullable().default(
   description: "Where the other nodes reach this one's port for clients.",
   allowed: "HOST, HOST:PORT, or null",
   textForm: "text",
-  defaultText: "the first address that is not a loopback one, with the port",
+  defaultText: "host, or where that is every address, the first that is not a loopback one; with the port",
   flag: { group: "Fleet:", placeholder: "host[:port]" },
 });

@@ -31,8 +31,12 @@ export interface MembershipOptions {
   readonly status: () => { readonly sessions: number; readonly lagSeconds: number | null };
   /** The uid of the node that answers at an address; never rejects. */
   readonly probe: (address: string) => Promise<string | undefined>;
-  /** The nodes that live, by id, this one among them once its id is claimed; called whenever anything of it has changed. */
-  readonly onNodes: (nodes: readonly FleetNode[]) => void;
+  /**
+   * The nodes that live, by id, this one among them once its id is claimed; called whenever anything of it has changed, before {@link Membership.start}
+   * resolves at first. `complete`: a node that is not among them lives no more; else that is not known, because Redis is away or has been back for less than a
+   * lease.
+   */
+  readonly onNodes: (nodes: readonly FleetNode[], complete: boolean) => void;
   /** The id belongs to another node, which has started before this one: this one must end. Called once at most. */
   readonly onYield: (error: Error) => void;
   readonly log: Logger;
@@ -59,6 +63,7 @@ export class Membership {
   #failing = false;
   #address: string | null = null;
   #nodes: readonly FleetNode[] = [];
+  #complete = false;
   /** Since when the lease has been renewed without a break. */
   #unbrokenSinceMs = Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -80,6 +85,11 @@ export class Membership {
   /** As given to `onNodes`. */
   get nodes(): readonly FleetNode[] {
     return this.#nodes;
+  }
+
+  /** As given to `onNodes`. */
+  get complete(): boolean {
+    return this.#complete;
   }
 
   /**
@@ -222,6 +232,7 @@ export class Membership {
       if (!this.#failing) log.warn({ err: error }, "the node's lease could not be renewed: it keeps its id");
       this.#failing = true;
       this.#unbrokenSinceMs = Infinity;
+      this.#tell(this.#nodes, false);
       return Math.min(RETRY_MS, leaseMs / 3);
     }
     if (this.#stopping.signal.aborted) return undefined;
@@ -230,6 +241,8 @@ export class Membership {
       return leaseMs / 3;
     }
     this.#claimed = false;
+    this.#unbrokenSinceMs = Infinity;
+    this.#tell(this.#nodes, false);
     const waitMs = await this.#contend(claim);
     if (waitMs !== undefined) return waitMs;
     clearTimeout(this.#timer);
@@ -239,18 +252,23 @@ export class Membership {
   }
 
   #hold(kind: "claimed" | "renewed", living: readonly FleetNode[]): void {
-    const { now, leaseMs, log, onNodes } = this.#options;
+    const { now, leaseMs, log } = this.#options;
     if (this.#failing) log.info("the node's id is claimed again");
     // A lease of ours that was not there: so may the others' have been lost.
-    if (kind === "claimed" || this.#failing) this.#unbrokenSinceMs = now();
+    if (kind === "claimed" || this.#unbrokenSinceMs === Infinity) this.#unbrokenSinceMs = now();
     this.#failing = false;
     this.#claimed = true;
     this.#vacated = undefined;
     this.#contest = new LeaseContest(this.#options.probe);
-    const nodes = memberTable(this.#nodes, living, now() - this.#unbrokenSinceMs >= leaseMs);
-    const changed = JSON.stringify(nodes) !== JSON.stringify(this.#nodes);
+    const complete = now() - this.#unbrokenSinceMs >= leaseMs;
+    this.#tell(memberTable(this.#nodes, living, complete), complete);
+  }
+
+  #tell(nodes: readonly FleetNode[], complete: boolean): void {
+    if (complete === this.#complete && JSON.stringify(nodes) === JSON.stringify(this.#nodes)) return;
     this.#nodes = nodes;
-    if (changed) onNodes(nodes);
+    this.#complete = complete;
+    this.#options.onNodes(nodes, complete);
   }
 
   #record(): NodeRecord {

@@ -7,6 +7,7 @@ import { packageVersion } from "../lib/package-version.js";
 import { checkCommand } from "./check.js";
 import { addConfigOptions, loadFromCommand } from "./config-options.js";
 import { nginxCommand } from "./nginx.js";
+import { nodesCommand } from "./nodes.js";
 import { PROGRAM_HELP, START_HELP } from "./usage.js";
 
 function startCommand(): Command {
@@ -48,6 +49,7 @@ const program = new Command("limpet")
   .showHelpAfterError("(limpet --help lists the commands)")
   .addCommand(startCommand())
   .addCommand(checkCommand())
-  .addCommand(nginxCommand());
+  .addCommand(nginxCommand())
+  .addCommand(nodesCommand());
 
 await program.parseAsync().catch(report);

@@ -15,6 +15,8 @@ export interface Boot {
   readonly slot: number;
   /** Number of the node, given or leased. */
   readonly nodeId: number;
+  /** Random, for the life of the node's primary process: tells two nodes of the same number apart. */
+  readonly uid: string;
   readonly config: Config;
   /** Unix socket of the primary's end of the link. */
   readonly hubPath: string;
@@ -112,9 +114,18 @@ export interface Sibling {
   readonly path: string;
 }
 
+/** Another node of the fleet. */
+export interface RemoteNode {
+  readonly id: number;
+  /** HOST:PORT of its port for clients. */
+  readonly address: string;
+}
+
 export type DownMessage =
   /** The siblings that live; a slot that is not among them has no sessions. */
   | { readonly t: "siblings"; readonly list: readonly Sibling[] }
+  /** The other nodes. `complete`: a node that is not among them lives no more; else that is not known, and the list may be old. */
+  | { readonly t: "nodes"; readonly list: readonly RemoteNode[]; readonly complete: boolean }
   /** The hub knows of every interest change up to this one. */
   | { readonly t: "known"; readonly seq: number }
   | Deliver

@@ -1,6 +1,7 @@
 /**
  * The primary process: what it is made of, in the order in which it starts. Stopping is the same list backwards, with readiness first.
  */
+import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import path from "node:path";
 import type { Config } from "../config/config.js";
@@ -50,6 +51,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
   const supervisor: Supervisor = new Supervisor({
     config,
     nodeId,
+    uid: randomUUID(),
     socketDir,
     hubPath,
     log,

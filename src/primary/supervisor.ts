@@ -28,6 +28,8 @@ export interface SupervisorHandler {
 export interface SupervisorOptions {
   readonly config: Config;
   readonly nodeId: number;
+  /** As in {@link Boot}. */
+  readonly uid: string;
   /** Folder of this node's Unix sockets. */
   readonly socketDir: string;
   readonly hubPath: string;
@@ -178,13 +180,14 @@ export class Supervisor {
   }
 
   #fork(slot: number): void {
-    const { config, nodeId, socketDir, hubPath, log, now, handler } = this.#options;
+    const { config, nodeId, uid, socketDir, hubPath, log, now, handler } = this.#options;
     const wid = this.#nextWid++;
     const boot: Boot = {
       type: "limpet:boot",
       wid,
       slot,
       nodeId,
+      uid,
       config,
       hubPath,
       listenPath: path.join(socketDir, `w${wid}.sock`),

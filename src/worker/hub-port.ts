@@ -6,7 +6,16 @@
  */
 import type { BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
-import type { Beat, Deliver, DownMessage, InterestChange, Publish, Sibling, UpMessage } from "../link/messages.js";
+import type {
+  Beat,
+  Deliver,
+  DownMessage,
+  InterestChange,
+  Publish,
+  RemoteNode,
+  Sibling,
+  UpMessage,
+} from "../link/messages.js";
 import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
 import type { JoinGate } from "./join-gate.js";
 import type { RequestHandler } from "./requests.js";
@@ -35,6 +44,8 @@ export interface EventOptions {
 
 export interface PortHandler {
   onSiblings(siblings: readonly Sibling[]): void;
+  /** @param complete whether a node that is not among them is known to live no more */
+  onNodes(nodes: readonly RemoteNode[], complete: boolean): void;
   onCollect(id: number): void;
   onStop(): void;
   /** A message that this worker's own full wire could not take. */
@@ -216,6 +227,9 @@ export class HubPort {
         break;
       case "siblings":
         this.#handler.onSiblings(message.list);
+        break;
+      case "nodes":
+        this.#handler.onNodes(message.list, message.complete);
         break;
       case "collect":
         this.#handler.onCollect(message.id);

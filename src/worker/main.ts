@@ -21,6 +21,7 @@ import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
+import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
 import { SessionMetrics } from "./session-metrics.js";
 import { SessionWatch } from "./session-watch.js";
@@ -57,6 +58,8 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
 
   const gate = new JoinGate(() => port.flush());
   const rescue = new Rescue();
+  // Without Redis there are no other nodes: that is known from the start.
+  const remoteNodes = new RemoteNodes(config.redis.url === null, answerMsOf(config));
   const link = connect({
     path: hubPath,
     onread: {
@@ -83,6 +86,7 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
   );
   wire.send({ t: "hello", wid } satisfies UpMessage);
   const port: HubPort = new HubPort(wire, gate, {
+    onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (siblings) => rescue.update(siblings.filter((sibling) => sibling.slot !== slot)),
     onCollect: (id) => void sendMetrics(id),
     onStop: () => void stop(),
@@ -158,9 +162,15 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
     await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
     http.server.closeAllConnections();
     rescue.close();
+    remoteNodes.close();
     await sendMetrics(0);
     wire.end();
   }
+}
+
+/** The longest that Engine.IO lets a poll wait, or a client take for a body, and some more. */
+function answerMsOf({ socketio, http }: Config): number {
+  return Math.max(socketio.pingInterval + socketio.pingTimeout, http.requestTimeoutMs) + 5_000;
 }
 
 /** An error that nobody caught leaves the app in a state nobody knows: the process ends and is replaced. */

@@ -59,6 +59,7 @@ export async function startGatedServer(scope: Scope, options: Record<string, unk
   const ignore = (): void => undefined;
   const port: HubPort = new HubPort(wire, gate, {
     onSiblings: ignore,
+    onNodes: ignore,
     onCollect: ignore,
     onStop: ignore,
     onDropped: ignore,

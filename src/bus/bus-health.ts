@@ -1,0 +1,111 @@
+/** Whether the bus works, since when not and why, and how far behind it is. */
+import type { Logger } from "pino";
+
+export interface BusState {
+  readonly up: boolean;
+  /** Why not. */
+  readonly reason: string | undefined;
+  /** Time that an entry of this node took, or has been taking, from its publishing until it came back. */
+  readonly lagSeconds: number;
+  readonly outboxBytes: number;
+}
+
+export interface BusHealthOptions {
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** A ping that is older is an outage. */
+const PING_TIMEOUT_MS = 2_000;
+
+export class BusHealth {
+  readonly #options: BusHealthOptions;
+  #up = false;
+  #changedAtMs: number;
+  #lastError: string | undefined;
+  #pingedAtMs: number | undefined;
+  /** An entry on its way, by which the lag is measured. */
+  #sample: { n: number; atMs: number } | undefined;
+  #lagMs = 0;
+  #hasEchoed = false;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(options: BusHealthOptions) {
+    this.#options = options;
+    this.#changedAtMs = options.now();
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  state(outboxBytes: number): BusState {
+    const waitingMs = this.#sample === undefined ? 0 : this.#options.now() - this.#sample.atMs;
+    return {
+      up: this.#up,
+      reason: this.#up ? undefined : (this.#lastError ?? "Redis has not answered yet"),
+      lagSeconds: Math.max(this.#lagMs, waitingMs) / 1_000,
+      outboxBytes,
+    };
+  }
+
+  failed({ message }: Error): void {
+    this.#lastError = message;
+  }
+
+  appended(n: number): void {
+    this.#sample ??= { n, atMs: this.#options.now() };
+  }
+
+  /** An entry of this node has come back. */
+  echoed(n: number): void {
+    this.#hasEchoed = true;
+    if (this.#sample === undefined || n < this.#sample.n) return;
+    this.#lagMs = this.#options.now() - this.#sample.atMs;
+    this.#sample = undefined;
+  }
+
+  ping(answer: Promise<unknown>): void {
+    this.#pingedAtMs ??= this.#options.now();
+    answer.then(
+      () => (this.#pingedAtMs = undefined),
+      (error: Error) => {
+        this.#pingedAtMs = undefined;
+        this.failed(error);
+      },
+    );
+  }
+
+  /** Looks whether the state has changed. */
+  check(isUp: () => boolean): void {
+    const { log, now } = this.#options;
+    const isSilent = this.#pingedAtMs !== undefined && now() - this.#pingedAtMs > PING_TIMEOUT_MS;
+    const up = this.#hasEchoed && !isSilent && isUp();
+    if (up === this.#up) return;
+    const seconds = Math.round(now() - this.#changedAtMs) / 1_000;
+    this.#up = up;
+    this.#changedAtMs = now();
+    if (up) {
+      this.#lastError = undefined;
+      log.info({ afterSeconds: seconds }, "bus up");
+      for (const resolve of this.#waiters) resolve();
+    } else {
+      this.#lastError ??= isSilent ? "Redis does not answer" : "Redis cannot be reached";
+      log.error({ reason: this.#lastError }, "bus down: other nodes are out of reach, local traffic goes on");
+    }
+  }
+
+  /** @returns whether it is up before the time is over */
+  async untilUp(timeoutMs: number): Promise<boolean> {
+    if (this.#up) return true;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(done);
+        resolve(this.#up);
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.#waiters.add(done);
+    });
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * The bus: one stream reader, one writer and one subscriber for the whole node. To other nodes and to stock servers on the same Redis this node is
+ * one Socket.IO server.
+ *
+ * It reads and writes the format of @socket.io/redis-streams-adapter by itself rather than by an instance of that package per namespace: reading is
+ * where the defects are, each message would be decoded, and requests would be answered for sockets that the primary does not have.
+ */
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import {
+  connectRedis,
+  connectSubscriber,
+  type RedisConnection,
+  type RedisSettings,
+  type RedisSubscriber,
+} from "../lib/redis.js";
+import type { Publish, Reply } from "../link/messages.js";
+import { decodePayload, packMessage, unpackMessage, type Payload } from "../link/payload.js";
+import { Answering } from "./answering.js";
+import { Asking, type Response } from "./asking.js";
+import { BusHealth, type BusState } from "./bus-health.js";
+import { Channels } from "./channels.js";
+import { encodeEntry, type EntryHeader } from "./entry.js";
+import { Inbox } from "./inbox.js";
+import type { LocalSide } from "./local-side.js";
+import { Outbox } from "./outbox.js";
+import { StreamReader, type GapCause } from "./stream-reader.js";
+import { StreamWriter } from "./stream-writer.js";
+
+export type DropReason = "outbox_full" | "too_large";
+
+export interface BusCounters {
+  /** A message for other nodes that was not taken. */
+  dropped(reason: DropReason): void;
+  /** An entry or a message of another server that cannot be read. */
+  skipped(): void;
+  gap(cause: GapCause | "missing"): void;
+}
+
+export interface BusOptions {
+  readonly settings: Omit<RedisSettings, "name" | "stallTimeoutMs">;
+  readonly stream: string;
+  readonly channelPrefix: string;
+  readonly maxOutboxBytes: number;
+  readonly maxEntryBytes: number;
+  readonly retentionMs: number;
+  readonly stallTimeoutMs: number;
+  readonly local: LocalSide;
+  readonly counters: BusCounters;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+const TICK_MS = 500;
+/** An XREAD that waits is no stalled connection. */
+const READ_BLOCK_MS = 5_000;
+const DRAIN_MS = 2_000;
+/** Stock requests do not say how long their sender waits. */
+const GREETING = 0;
+
+export class Bus {
+  /** Of this process's life: by it other servers know this node's entries and answers. */
+  readonly uid = randomUUID();
+  /** For commands of others, such as the node's lease. */
+  readonly redis: RedisConnection;
+  readonly #options: BusOptions;
+  readonly #reading: RedisConnection;
+  readonly #subscriber: RedisSubscriber;
+  readonly #outbox: Outbox;
+  readonly #writer: StreamWriter;
+  readonly #reader: StreamReader;
+  readonly #channels: Channels;
+  readonly #asking: Asking;
+  readonly #answering: Answering;
+  readonly #inbox: Inbox;
+  readonly #health: BusHealth;
+  #n = 0;
+  #greeted = false;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(options: BusOptions) {
+    this.#options = options;
+    const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, counters, log, now } = options;
+    const connection = { ...settings, stallTimeoutMs };
+    this.#health = new BusHealth({ log, now });
+    const onError = (error: Error): void => this.#health.failed(error);
+    const onLost = (): void => this.#health.check(this.#isUp);
+
+    this.redis = connectRedis(
+      { ...connection, name: "limpet-writer" },
+      { onReady: () => this.#writer.wake(), onLost, onError },
+    );
+    this.#reading = connectRedis(
+      { ...connection, name: "limpet-reader", stallTimeoutMs: READ_BLOCK_MS + stallTimeoutMs },
+      { onReady: () => this.#reader.wake(), onLost, onError },
+    );
+    this.#channels = new Channels({ redis: this.redis, prefix: channelPrefix, uid: this.uid, onFailure: onError });
+    this.#subscriber = connectSubscriber(
+      { ...connection, name: "limpet-subscriber" },
+      {
+        onReady: () => this.#channels.restored(),
+        onLost,
+        onError,
+        onMessage: (channel, message) => this.#onMessage(channel, message),
+      },
+    );
+    this.#channels.attach(this.#subscriber);
+
+    this.#outbox = new Outbox(options.maxOutboxBytes);
+    this.#writer = new StreamWriter({
+      redis: this.redis,
+      stream,
+      outbox: this.#outbox,
+      retentionMs,
+      now,
+      onFailure: onError,
+      onWritten: () => this.#health.check(this.#isUp),
+    });
+    this.#answering = new Answering({ respond: (uid, nsp, type, data) => this.#respond(uid, nsp, type, data) });
+    this.#asking = new Asking({
+      local,
+      countServers: (nsp, uids) => this.#channels.servers(nsp, uids),
+      now,
+      onFailure: onError,
+    });
+    this.#inbox = new Inbox({
+      uid: this.uid,
+      local,
+      answering: this.#answering,
+      now,
+      onOwn: (n) => this.#health.echoed(n),
+      onMissed: (entries, uid) => {
+        counters.gap("missing");
+        log.warn({ entries, source: uid }, "messages of another node were lost before they were read");
+      },
+    });
+    this.#reader = new StreamReader({
+      redis: this.#reading,
+      stream,
+      now,
+      onEntry: (id, fields) => this.#inbox.onEntry(id, fields),
+      onSkipped: (id, error) => {
+        counters.skipped();
+        log.warn({ id, err: error }, "an entry of the stream was skipped");
+      },
+      onGap: (cause, entries) => {
+        this.#inbox.forgiveHoles();
+        counters.gap(cause);
+        log.warn({ cause, entries }, "messages of other nodes were lost before they were read");
+      },
+      onFailure: onError,
+    });
+  }
+
+  get state(): BusState {
+    return this.#health.state(this.#outbox.bytes);
+  }
+
+  /**
+   * Starts reading and writing, and goes on trying for ever.
+   * @returns whether an entry of its own has come back within the time
+   */
+  async start(timeoutMs: number): Promise<boolean> {
+    void this.#reader.run();
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    return this.#health.untilUp(timeoutMs);
+  }
+
+  /** What is waiting leaves, as far as Redis takes it. */
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    await this.#writer.drained(this.redis.ready ? DRAIN_MS : 0);
+    this.#reader.stop();
+    this.#writer.stop();
+    this.#answering.stop();
+    this.#channels.stop();
+    for (const connection of [this.#reading, this.#subscriber, this.redis]) connection.close();
+  }
+
+  opened(nsp: string): void {
+    this.#channels.open(nsp);
+  }
+
+  closed(nsp: string): void {
+    this.#channels.close(nsp);
+  }
+
+  /** A worker has ended. */
+  gone(wid: number): void {
+    this.#asking.gone(wid);
+    this.#answering.gone(wid);
+  }
+
+  /**
+   * Takes what a worker has published.
+   * @returns whether answers will follow, and then that there are no more
+   */
+  publish(wid: number, message: Publish, body: Buffer): boolean {
+    const { nsp, type, bin, rooms, event, joins, to, req } = message;
+    const payload = { bin, body };
+    const routing = {
+      ...(rooms.length > 0 && { r: rooms }),
+      ...(event && { e: [event.bytes, event.except, event.flags] as const }),
+      ...(joins && { j: joins }),
+      ...(to === "open" && { o: 1 as const }),
+    };
+    if (req === undefined) {
+      this.#append(type, routing, nsp, payload);
+      return false;
+    }
+    if (!this.#health.up) return false;
+    const timeoutMs = message.timeoutMs ?? 0;
+    if (!this.#append(type, { ...routing, q: [req, nsp, timeoutMs] }, undefined, payload)) return false;
+    this.#asking.open(req, wid, nsp, timeoutMs);
+    // For stock servers; limpet nodes read it in the stream, where it keeps its place among what was emitted before and after.
+    const copy = packMessage({ uid: this.uid, nsp, type, data: decodePayload(payload), l: 1 });
+    this.redis.call("PUBLISH", this.#channels.publicName(nsp), copy).catch((error: unknown) => this.#failed(error));
+    return true;
+  }
+
+  /** A worker's answer to a request from outside. */
+  reply(wid: number, { type, bin }: Reply, body: Buffer): void {
+    this.#answering.onReply(wid, type, decodePayload({ bin, body }) as Record<string, unknown>);
+  }
+
+  /** Servers of the fleet that have the namespace open, this node left out; 0 while Redis is away. */
+  async countOthers(nsp: string): Promise<number> {
+    if (!this.#health.up) return 0;
+    try {
+      return (await this.#channels.servers(nsp, [])).others;
+    } catch (error) {
+      this.#failed(error);
+      return 0;
+    }
+  }
+
+  #append(type: number, routing: Omit<EntryHeader, "n">, nsp: string | undefined, payload?: Payload): boolean {
+    const { maxEntryBytes, counters } = this.#options;
+    const bytes =
+      payload === undefined ? 0 : payload.bin ? Math.ceil(payload.body.length / 3) * 4 : payload.body.length;
+    if (bytes > maxEntryBytes || !this.#outbox.fits(bytes)) {
+      counters.dropped(bytes > maxEntryBytes ? "too_large" : "outbox_full");
+      return false;
+    }
+    const n = ++this.#n;
+    this.#outbox.push(n, encodeEntry(this.uid, type, { n, ...routing }, nsp, payload));
+    this.#health.appended(n);
+    this.#writer.wake();
+    return true;
+  }
+
+  #respond(uid: string, nsp: string, type: number, data: object): void {
+    this.redis
+      .call("PUBLISH", this.#channels.privateName(nsp, uid), packMessage({ uid: this.uid, nsp, type, data }))
+      .catch((error: unknown) => this.#failed(error));
+  }
+
+  #onMessage(channel: string, bytes: Buffer): void {
+    try {
+      const message = unpackMessage(bytes) as { uid?: unknown; nsp?: unknown; l?: unknown; data?: unknown };
+      // Limpet nodes ask in the stream.
+      if (message.l === 1 || message.uid === this.uid) return;
+      if (typeof message.uid !== "string" || typeof message.nsp !== "string" || typeof message.data !== "object")
+        throw new Error("a message without uid, namespace or data");
+      if (channel === this.#channels.privateName(message.nsp, this.uid))
+        this.#asking.onResponse(message as unknown as Response);
+      else this.#inbox.onRequest(message as Parameters<Inbox["onRequest"]>[0]);
+    } catch (error) {
+      this.#options.counters.skipped();
+      this.#options.log.warn({ channel, err: error }, "a message of another server was skipped");
+    }
+  }
+
+  readonly #isUp = (): boolean =>
+    this.redis.ready &&
+    !this.#writer.failing &&
+    this.#writer.stalledMs < 2 * TICK_MS &&
+    this.#reader.healthy &&
+    this.#subscriber.ready;
+
+  #tick(): void {
+    if (!this.#greeted && this.#reader.positioned) this.#greeted = this.#append(GREETING, {}, undefined);
+    if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
+    this.#inbox.forget(this.#options.retentionMs);
+    if (this.redis.ready) this.#health.ping(this.redis.call("PING"));
+    this.#health.check(this.#isUp);
+  }
+
+  #failed(error: unknown): void {
+    this.#health.failed(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Entries of the stream that joins the nodes. They have the fields of @socket.io/redis-streams-adapter (`uid`, `nsp`, `type`, `data`), so that stock
+ * servers and the official emitter can share it, and one of limpet's own, `l`, which stock readers pass over. Requests and greetings carry no
+ * `nsp`: stock readers pass over the whole entry, and hear of requests by pub/sub.
+ */
+import type { BroadcastFlags } from "socket.io-adapter";
+import { decodePayload, type Payload } from "../link/payload.js";
+
+/** What limpet adds, as JSON in the field `l`; short names, because each entry carries it. */
+export interface EntryHeader {
+  /** Number of the entry at its source, from 1 on, without holes. */
+  readonly n: number;
+  /** Rooms it is for; absent: everyone in the namespace. */
+  readonly r?: readonly string[];
+  /** Of a plain event: length of the arguments' JSON in `data`, rooms left out, flags. */
+  readonly e?: readonly [bytes: number, except: readonly string[], flags: BroadcastFlags];
+  /** Rooms that the receivers' sockets are about to join because of it. */
+  readonly j?: readonly string[];
+  /** For every server with the namespace open, whoever is in it. */
+  readonly o?: 1;
+  /** Of a request: its id, its namespace, and the milliseconds its sender waits. */
+  readonly q?: readonly [id: string, nsp: string, timeoutMs: number];
+}
+
+export interface Entry {
+  readonly uid: string;
+  /** Undefined for requests between limpet nodes and for greetings. */
+  readonly nsp: string | undefined;
+  /** socket.io-adapter's MessageType. */
+  readonly type: number;
+  readonly data: Buffer | undefined;
+  /** Undefined for entries of stock servers and of the emitter. */
+  readonly header: EntryHeader | undefined;
+}
+
+/** What the reader needs to know to pass an entry on. */
+export interface Routing {
+  readonly rooms: readonly string[];
+  readonly joins: readonly string[] | undefined;
+  readonly toOpen: boolean;
+}
+
+/** Stock types whose receivers are the members of the rooms in `opts`. */
+export const BROADCAST = 3;
+export const SOCKETS_JOIN = 4;
+export const SOCKETS_LEAVE = 5;
+export const DISCONNECT_SOCKETS = 6;
+export const FETCH_SOCKETS = 7;
+export const FETCH_SOCKETS_RESPONSE = 8;
+export const SERVER_SIDE_EMIT = 9;
+export const SERVER_SIDE_EMIT_RESPONSE = 10;
+export const BROADCAST_CLIENT_COUNT = 11;
+export const BROADCAST_ACK = 12;
+
+const JSON_START = 0x7b;
+
+/** The arguments of XADD behind the id. */
+export function encodeEntry(
+  uid: string,
+  type: number,
+  header: EntryHeader,
+  nsp: string | undefined,
+  payload: Payload | undefined,
+): (string | Buffer)[] {
+  const fields: (string | Buffer)[] = ["uid", uid];
+  if (nsp !== undefined) fields.push("nsp", nsp);
+  fields.push("type", String(type));
+  if (payload !== undefined) fields.push("data", payload.bin ? payload.body.toString("base64") : payload.body);
+  fields.push("l", JSON.stringify(header));
+  return fields;
+}
+
+/**
+ * @param fields names and values in turn, as XREAD returns them
+ * @throws Error where it is no entry of this stream
+ */
+export function decodeEntry(fields: readonly Buffer[]): Entry {
+  let uid: string | undefined;
+  let nsp: string | undefined;
+  let type = 0;
+  let data: Buffer | undefined;
+  let header: EntryHeader | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const value = fields[i + 1];
+    if (value === undefined) break;
+    switch (fields[i]?.toString("latin1")) {
+      case "uid":
+        uid = value.toString();
+        break;
+      case "nsp":
+        nsp = value.toString();
+        break;
+      case "type":
+        type = Number.parseInt(value.toString("latin1"), 10);
+        break;
+      case "data":
+        data = value;
+        break;
+      case "l":
+        header = checkedHeader(JSON.parse(value.toString()));
+        break;
+    }
+  }
+  if (uid === undefined || !Number.isInteger(type)) throw new Error("an entry without uid or type");
+  return { uid, nsp, type, data, header };
+}
+
+/** The entry's payload as workers take it. */
+export function payloadOf(data: Buffer): Payload {
+  return data[0] === JSON_START
+    ? { bin: false, body: data }
+    : { bin: true, body: Buffer.from(data.toString("latin1"), "base64") };
+}
+
+/** @throws Error where an entry without limpet's header holds no options */
+export function routingOf({ type, header, data }: Entry): Routing {
+  if (header !== undefined) return { rooms: header.r ?? [], joins: header.j, toOpen: header.o === 1 };
+  if (type === SERVER_SIDE_EMIT) return { rooms: [], joins: undefined, toOpen: true };
+  return stockRouting(type, data === undefined ? undefined : decodePayload(payloadOf(data)));
+}
+
+/** @param data payload of a stock ClusterMessage that has options. @throws Error where it has none */
+export function stockRouting(type: number, data: unknown): Routing {
+  const { opts, rooms } = (data ?? {}) as { opts?: { rooms?: unknown; except?: unknown }; rooms?: unknown };
+  if (!isRooms(opts?.rooms) || !isRooms(opts.except ?? [])) throw new Error("an entry whose options cannot be read");
+  const joins = type === SOCKETS_JOIN ? rooms : undefined;
+  if (joins !== undefined && !isRooms(joins)) throw new Error("an entry whose rooms cannot be read");
+  return { rooms: opts.rooms, joins, toOpen: false };
+}
+
+const isRooms = (value: unknown): value is string[] => Array.isArray(value);
+
+/** Anybody can write to the stream: what the code relies on is looked at. */
+function checkedHeader(value: unknown): EntryHeader {
+  const header = value as EntryHeader;
+  const valid =
+    Number.isSafeInteger(header.n) &&
+    (header.r === undefined || isRooms(header.r)) &&
+    (header.j === undefined || isRooms(header.j)) &&
+    (header.e === undefined || (Array.isArray(header.e) && Number.isInteger(header.e[0]) && isRooms(header.e[1]))) &&
+    (header.q === undefined || (Array.isArray(header.q) && typeof header.q[1] === "string"));
+  if (!valid) throw new Error("an entry whose header cannot be read");
+  return header;
+}

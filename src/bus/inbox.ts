@@ -1,0 +1,134 @@
+/** What other servers say: each entry and request once, to the workers it concerns, unread where there is none. */
+import type { Answering } from "./answering.js";
+import {
+  BROADCAST,
+  decodeEntry,
+  DISCONNECT_SOCKETS,
+  FETCH_SOCKETS,
+  payloadOf,
+  routingOf,
+  SERVER_SIDE_EMIT,
+  SOCKETS_JOIN,
+  SOCKETS_LEAVE,
+  stockRouting,
+  type Entry,
+} from "./entry.js";
+import type { Inbound, LocalSide } from "./local-side.js";
+import { Sources } from "./sources.js";
+import { encodePayload } from "../link/payload.js";
+
+export interface InboxOptions {
+  /** Of this node. */
+  readonly uid: string;
+  readonly local: LocalSide;
+  readonly answering: Answering;
+  readonly now: () => number;
+  /** An entry of this node has come back. */
+  readonly onOwn: (n: number) => void;
+  readonly onMissed: (entries: number, uid: string) => void;
+}
+
+/** A stock server's request, as it comes by pub/sub. */
+interface StockRequest {
+  readonly uid: string;
+  readonly nsp: string;
+  readonly type: number;
+  readonly data: { readonly requestId?: string; readonly opts?: { readonly flags?: { readonly timeout?: number } } };
+}
+
+/** Passed on from the stream; requests come otherwise. */
+const STREAMED = new Set([BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS, SERVER_SIDE_EMIT]);
+const REQUESTS = new Set([BROADCAST, FETCH_SOCKETS, SERVER_SIDE_EMIT]);
+/** What stock servers wait where their caller sets no timeout. */
+const STOCK_TIMEOUT_MS = 5_000;
+/** Ids of entries without a number, kept against reading them twice after a rewind. */
+const MAX_RECENT_IDS = 5_000;
+
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #sources = new Sources();
+  readonly #recentIds = new Set<string>();
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error where the entry cannot be read */
+  onEntry(id: string, fields: readonly Buffer[]): void {
+    const entry = decodeEntry(fields);
+    const { header, nsp, uid } = entry;
+    if (uid === this.#options.uid) {
+      if (header !== undefined) this.#options.onOwn(header.n);
+      return;
+    }
+    if (!this.#isNew(id, entry)) return;
+    if (header?.q !== undefined) this.#onRequestEntry(entry, header.q);
+    else if (nsp !== undefined && STREAMED.has(entry.type) && this.#options.local.isOpen(nsp))
+      this.#deliver(entry, nsp);
+  }
+
+  /** @throws Error where the request cannot be read */
+  onRequest({ uid, nsp, type, data }: StockRequest): void {
+    if (!REQUESTS.has(type)) throw new Error(`a request of an unknown type ${type}`);
+    const { local } = this.#options;
+    if (!local.isOpen(nsp)) return;
+    const isForAll = type === SERVER_SIDE_EMIT;
+    const { rooms } = isForAll ? { rooms: [] } : stockRouting(type, data);
+    const { bin, body } = encodePayload(data);
+    const to = isForAll ? "open" : "members";
+    const wids = local.deliver({ nsp, type, bin, rooms, to }, body);
+    if (data.requestId === undefined) return;
+    const timeoutMs = data.opts?.flags?.timeout ?? STOCK_TIMEOUT_MS;
+    this.#options.answering.ask({ id: data.requestId, uid, nsp, type, timeoutMs, takesParts: false }, wids);
+  }
+
+  forgiveHoles(): void {
+    this.#sources.forgive();
+  }
+
+  /** Forgets sources that have been silent for so long. */
+  forget(silentMs: number): void {
+    this.#sources.forget(this.#options.now() - silentMs);
+  }
+
+  #isNew(id: string, { uid, header }: Entry): boolean {
+    if (header === undefined) {
+      if (this.#recentIds.has(id)) return false;
+      this.#recentIds.add(id);
+      if (this.#recentIds.size > MAX_RECENT_IDS)
+        for (const oldest of this.#recentIds) return this.#recentIds.delete(oldest);
+      return true;
+    }
+    const missed = this.#sources.accept(uid, header.n, this.#options.now());
+    if (missed > 0) this.#options.onMissed(missed, uid);
+    return missed >= 0;
+  }
+
+  #deliver(entry: Entry, nsp: string): void {
+    const inbound = this.#inboundOf(entry, nsp);
+    const { bin, body } = payloadOf(entry.data ?? Buffer.alloc(0));
+    this.#options.local.deliver({ ...inbound, bin }, body);
+  }
+
+  #onRequestEntry(entry: Entry, [id, nsp, timeoutMs]: readonly [string, string, number]): void {
+    const { local, answering } = this.#options;
+    if (!REQUESTS.has(entry.type) || entry.data === undefined) throw new Error("a request that cannot be read");
+    if (!local.isOpen(nsp)) return;
+    const { bin, body } = payloadOf(entry.data);
+    const wids = local.deliver({ ...this.#inboundOf(entry, nsp), bin }, body);
+    answering.ask({ id, uid: entry.uid, nsp, type: entry.type, timeoutMs, takesParts: true }, wids);
+  }
+
+  #inboundOf(entry: Entry, nsp: string): Omit<Inbound, "bin"> {
+    const { rooms, joins, toOpen } = routingOf(entry);
+    const event = entry.header?.e;
+    return {
+      nsp,
+      type: entry.type,
+      rooms,
+      to: toOpen ? "open" : "members",
+      joins,
+      event: event && { bytes: event[0], except: event[1], flags: event[2] },
+    };
+  }
+}

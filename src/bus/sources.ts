@@ -1,0 +1,43 @@
+/**
+ * What has been read from each source. Every node numbers its entries without holes, so a number that was seen is a duplicate (its XADD was applied
+ * and its reply lost), and a hole is a loss (trimmed before it was read, or acknowledged by a master that was lost).
+ */
+interface Source {
+  n: number;
+  seenAtMs: number;
+  /** The next hole is known already. */
+  forgiven: boolean;
+}
+
+export class Sources {
+  readonly #byUid = new Map<string, Source>();
+
+  get size(): number {
+    return this.#byUid.size;
+  }
+
+  /** @returns -1 for a duplicate, else how many entries of that source were missed before this one */
+  accept(uid: string, n: number, nowMs: number): number {
+    const source = this.#byUid.get(uid);
+    if (source === undefined) {
+      this.#byUid.set(uid, { n, seenAtMs: nowMs, forgiven: false });
+      return 0;
+    }
+    if (n <= source.n) return -1;
+    const missed = source.forgiven ? 0 : n - source.n - 1;
+    source.n = n;
+    source.seenAtMs = nowMs;
+    source.forgiven = false;
+    return missed;
+  }
+
+  /** A gap has been counted: its holes are not counted again. */
+  forgive(): void {
+    for (const source of this.#byUid.values()) source.forgiven = true;
+  }
+
+  /** Forgets sources that were silent since then: their entries are out of the stream. */
+  forget(beforeMs: number): void {
+    for (const [uid, { seenAtMs }] of this.#byUid) if (seenAtMs < beforeMs) this.#byUid.delete(uid);
+  }
+}

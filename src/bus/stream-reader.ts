@@ -1,0 +1,229 @@
+/**
+ * Reads the stream from a fixed id on, entry by entry, whatever happens to the connection or to Redis: it remembers where it was, compares that
+ * with what the stream holds each time it comes back, and tells what is missing.
+ */
+import type { RedisConnection } from "../lib/redis.js";
+import { compareIds, FIRST_ID, idAt, timeOf } from "./stream-id.js";
+
+const BLOCK_MS = 5_000;
+const MAX_COUNT = 200;
+/** Above it the next read asks for fewer entries. */
+const MAX_REPLY_BYTES = 8_388_608;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 2_000;
+/** How far a reader goes back when the stream is not the one it knew: entries it has seen are dropped by their numbers. */
+const REWIND_MS = 10_000;
+/** A reader that does not catch up looks for trimmed entries so often. */
+const CHECK_MS = 1_000;
+
+/** `trimmed`: entries were gone before they were read. `rewound`: the stream's history is not the one that was read (a fail-over, an empty restart). */
+export type GapCause = "trimmed" | "rewound";
+
+export interface StreamReaderOptions {
+  readonly redis: RedisConnection;
+  readonly stream: string;
+  readonly now: () => number;
+  /** @param fields names and values in turn. What it throws skips the entry. */
+  readonly onEntry: (id: string, fields: readonly Buffer[]) => void;
+  readonly onSkipped: (id: string, error: unknown) => void;
+  /** @param entries how many are missing, where it is known */
+  readonly onGap: (cause: GapCause, entries: number | undefined) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+type RawEntry = readonly [id: Buffer | string, fields: readonly (Buffer | string)[]];
+
+interface StreamInfo {
+  readonly lastId: string;
+  /** Entries ever added; Redis 7 and later. */
+  readonly added: number | undefined;
+  readonly firstId: string | undefined;
+}
+
+export class StreamReader {
+  readonly #options: StreamReaderOptions;
+  readonly #startedAtMs: number;
+  #position: string | undefined;
+  /** Entries that the stream had been given up to the position. */
+  #added: number | undefined;
+  #checkedAtMs = -Infinity;
+  #mustCheck = true;
+  #count = MAX_COUNT;
+  #failures = 0;
+  #repliedAtMs: number | undefined;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: StreamReaderOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.now();
+  }
+
+  get positioned(): boolean {
+    return this.#position !== undefined;
+  }
+
+  /** Whether it hears the stream now: a blocking read is open, or answers come. */
+  get healthy(): boolean {
+    const { redis, now } = this.#options;
+    if (!redis.ready || this.#failures > 0 || this.#repliedAtMs === undefined) return false;
+    return now() - this.#repliedAtMs < BLOCK_MS + 2_000;
+  }
+
+  /** Runs until it is stopped. */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        if (!this.#options.redis.ready) {
+          await this.#pause(MAX_RETRY_MS);
+          continue;
+        }
+        if (this.#mustCheck) await this.#checkedRead();
+        else await this.#read();
+        this.#failures = 0;
+        this.#repliedAtMs = this.#options.now();
+      } catch (error) {
+        if (this.#stopped) return;
+        this.#mustCheck = true;
+        this.#failures++;
+        this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+        await this.#pause(Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS));
+      }
+    }
+  }
+
+  /** The connection is ready again. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  async #read(): Promise<void> {
+    const { redis, stream } = this.#options;
+    const count = this.#count;
+    const args = ["BLOCK", BLOCK_MS, "COUNT", count, "STREAMS", stream, this.#position ?? FIRST_ID];
+    const entries = entriesOf(await redis.callBuffer("XREAD", ...args));
+    this.#take(entries);
+    if (entries.length === count && this.#options.now() - this.#checkedAtMs > CHECK_MS) this.#mustCheck = true;
+  }
+
+  /** Reads without waiting, and learns in the same instant what the stream holds. */
+  async #checkedRead(): Promise<void> {
+    const { redis, stream, now } = this.#options;
+    if (this.#position === undefined) this.#position = await this.#firstPosition();
+    const position = this.#position;
+    let replies: unknown[];
+    try {
+      replies = await redis.transaction([
+        ["XINFO", "STREAM", stream],
+        ["XRANGE", stream, position, position],
+        ["XREAD", "COUNT", this.#count, "STREAMS", stream, position],
+      ]);
+    } catch (error) {
+      if (!isNoStream(error)) throw error;
+      replies = [["last-generated-id", FIRST_ID, "entries-added", 0], [], null];
+    }
+    const info = infoOf(replies[0]);
+    const entries = entriesOf(replies[2]);
+    this.#checkedAtMs = now();
+    if (this.#isOtherHistory(info, position, (replies[1] as unknown[]).length > 0)) {
+      this.#position = earlier(info.lastId, idAt(timeOf(position) - REWIND_MS));
+      this.#added = undefined;
+      this.#options.onGap("rewound", undefined);
+      return;
+    }
+    const isWhole = entries.length < this.#count;
+    if (isWhole && info.added !== undefined) {
+      const missing = this.#added === undefined ? 0 : info.added - this.#added - entries.length;
+      if (missing > 0) this.#options.onGap("trimmed", missing);
+      this.#added = info.added - entries.length;
+    }
+    this.#mustCheck = false;
+    this.#take(entries);
+  }
+
+  /** The stream may have been lost and made anew, or a replica that knew less of it may be its master now. */
+  #isOtherHistory({ lastId, firstId }: StreamInfo, position: string, hasPosition: boolean): boolean {
+    if (compareIds(lastId, position) < 0) return true;
+    // Not trimmed, and not there: what was read at the position is no part of this stream.
+    return this.#added !== undefined && !hasPosition && firstId !== undefined && compareIds(firstId, position) <= 0;
+  }
+
+  /** Where the stream is now; or, for a node that started before it could reach Redis, where it was then. */
+  async #firstPosition(): Promise<string> {
+    const { redis, stream, now } = this.#options;
+    const lastId = await redis.call("XINFO", "STREAM", stream).then(
+      (reply) => infoOf(reply).lastId,
+      (error: unknown) => {
+        if (isNoStream(error)) return FIRST_ID;
+        throw error;
+      },
+    );
+    const time = (await redis.call("TIME")) as [string, string];
+    const elapsedMs = now() - this.#startedAtMs;
+    return earlier(lastId, idAt(Number(time[0]) * 1_000 + Number(time[1]) / 1_000 - elapsedMs));
+  }
+
+  #take(entries: readonly RawEntry[]): void {
+    const { onEntry, onSkipped } = this.#options;
+    let bytes = 0;
+    for (const [rawId, rawFields] of entries) {
+      const id = rawId.toString();
+      const fields = typeof rawFields[0] === "string" ? rawFields.map(toBuffer) : (rawFields as readonly Buffer[]);
+      for (const field of fields) bytes += field.length;
+      try {
+        onEntry(id, fields);
+      } catch (error) {
+        onSkipped(id, error);
+      }
+      this.#position = id;
+    }
+    if (this.#added !== undefined) this.#added += entries.length;
+    if (bytes > MAX_REPLY_BYTES) this.#count = Math.max(1, this.#count >> 1);
+    else if (this.#count < MAX_COUNT) this.#count = Math.min(MAX_COUNT, this.#count * 2);
+  }
+}
+
+const toBuffer = (field: Buffer | string): Buffer => (typeof field === "string" ? Buffer.from(field) : field);
+
+const earlier = (a: string, b: string): string => (compareIds(a, b) < 0 ? a : b);
+
+const isNoStream = (error: unknown): boolean => error instanceof Error && /no such key/i.test(error.message);
+
+/** @param reply of XREAD of one stream */
+function entriesOf(reply: unknown): readonly RawEntry[] {
+  if (reply === null) return [];
+  const [stream] = reply as [readonly [unknown, readonly RawEntry[]]];
+  return stream[1];
+}
+
+/** @param reply of XINFO STREAM: names and values in turn */
+function infoOf(reply: unknown): StreamInfo {
+  const fields = reply as readonly unknown[];
+  const valueOf = (name: string): unknown => {
+    const at = fields.indexOf(name);
+    return at < 0 ? undefined : fields[at + 1];
+  };
+  const added = valueOf("entries-added");
+  const first = valueOf("first-entry");
+  return {
+    lastId: String(valueOf("last-generated-id")),
+    added: added === undefined ? undefined : Number(added),
+    firstId: Array.isArray(first) ? String(first[0]) : undefined,
+  };
+}

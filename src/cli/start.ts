@@ -13,13 +13,17 @@ const ONE_SIGNAL_MS = 100;
  */
 export async function runStart({ config }: LoadedConfig): Promise<void> {
   const running: { node?: RunningNode; stopping?: Promise<void>; lastSignalMs?: number } = {};
+  let exitCode = 0;
   const onSignal = (): void => {
     const nowMs = performance.now();
     if (nowMs - (running.lastSignalMs ?? -Infinity) < ONE_SIGNAL_MS) return;
     running.lastSignalMs = nowMs;
+    stop();
+  };
+  const stop = (): void => {
     if (running.node === undefined || running.stopping !== undefined) process.exit(1);
     running.stopping = running.node.stop().then(
-      () => process.exit(0),
+      () => process.exit(exitCode),
       (error: unknown) => {
         process.stderr.write(`limpet: the node could not stop in order: ${String(error)}\n`);
         process.exit(1);
@@ -30,5 +34,11 @@ export async function runStart({ config }: LoadedConfig): Promise<void> {
   process.on("SIGINT", onSignal);
   // Of a terminal that is closed.
   process.on("SIGHUP", onSignal);
-  running.node = await startNode(config, packageVersion());
+  running.node = await startNode(config, packageVersion(), {
+    onFatal: ({ message }) => {
+      process.stderr.write(`limpet: ${message}\n`);
+      exitCode = 1;
+      stop();
+    },
+  });
 }

@@ -8,6 +8,12 @@
 import type { BroadcastFlags } from "socket.io-adapter";
 import type { Config } from "../config/config.js";
 
+/** Who speaks for all servers outside of this node; no worker has this number. */
+export const OUTSIDE_WID = 0;
+
+/** Type of the answer of one that has nothing to say, or nothing more; none of socket.io-adapter's. */
+export const NOTHING = 0;
+
 /** What a worker is told at its birth, over Node's IPC channel. */
 export interface Boot {
   readonly type: "limpet:boot";
@@ -75,6 +81,8 @@ export interface Publish {
   readonly to: "members" | "open";
   /** Set where replies are expected: the sender's own number for them. */
   readonly req?: string;
+  /** How long the sender waits for them. */
+  readonly timeoutMs?: number;
   /** Rooms that the receivers' sockets are about to join because of this message. */
   readonly joins?: readonly string[];
   readonly event?: EventHeader;

@@ -13,9 +13,7 @@ export interface Payload {
 /** @throws TypeError or RangeError where a value cannot be serialised: a BigInt, a cycle */
 export function encodePayload(data: object): Payload {
   if (!hasBinary(data)) return { bin: false, body: Buffer.from(JSON.stringify(data)) };
-  // Without a bound on the depth: what Socket.IO can send, another worker must be able to read.
-  const bytes = encode(toPackable(data), { maxDepth: Infinity });
-  return { bin: true, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  return { bin: true, body: packMessage(data) };
 }
 
 const EVENT_PREFIX = '{"packet":{"type":2,"data":';
@@ -34,6 +32,18 @@ export function encodeEvent(args: string, nsp: string, opts: object): Buffer {
 /** Binary comes out as Buffers over `body`. */
 export function decodePayload({ bin, body }: Payload): unknown {
   return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);
+}
+
+/** A whole cluster message or response, as the stock streams adapter publishes it. */
+export function packMessage(message: object): Buffer {
+  // Without a bound on the depth: what Socket.IO can send, another worker must be able to read.
+  const bytes = encode(toPackable(message), { maxDepth: Infinity });
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** @throws Error where the bytes are no MessagePack */
+export function unpackMessage(bytes: Buffer): unknown {
+  return decode(bytes);
 }
 
 /**

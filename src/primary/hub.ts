@@ -4,7 +4,9 @@
  * and hears when a worker is gone.
  */
 import { encodeFrame } from "../link/frame.js";
-import type { Deliver, DownMessage, InterestChange, Publish, Reply } from "../link/messages.js";
+import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
+import type { Deliver, DownMessage, EventHeader, InterestChange, Publish, Reply } from "../link/messages.js";
+import { encodePayload } from "../link/payload.js";
 import { Interest } from "../routing/interest.js";
 
 /** The hub's side of one worker's wire. */
@@ -28,14 +30,42 @@ export interface HubCounters {
   dropped(peer: HubPeer): void;
 }
 
+/** Every server outside of this node, as the hub sees them: one more peer, which gets everything and is asked everything. */
+export interface Outside {
+  /** @returns whether answers will follow */
+  publish(wid: number, message: Publish, body: Buffer): boolean;
+  /** A worker's answer to what came from outside. */
+  reply(wid: number, message: Reply, body: Buffer): void;
+  /** The first worker has opened that namespace. */
+  opened(nsp: string): void;
+  /** The last worker has closed it. */
+  closed(nsp: string): void;
+  gone(wid: number): void;
+  /** Servers outside that have the namespace open. */
+  countOthers(nsp: string): Promise<number>;
+}
+
+/** What {@link Hub.deliver} takes from outside. */
+export interface FromOutside extends Pick<Publish, "nsp" | "type" | "bin" | "rooms" | "to"> {
+  readonly joins?: readonly string[] | undefined;
+  readonly event?: EventHeader | undefined;
+}
+
 export class Hub {
   readonly #peers = new Map<number, HubPeer>();
   readonly #interest = new Interest<HubPeer>();
   readonly #counters: HubCounters;
   readonly #pendingJoins = new PendingJoins();
 
+  #outside: Outside | undefined;
+
   constructor(counters: HubCounters) {
     this.#counters = counters;
+  }
+
+  /** Call before the first worker is added. */
+  join(outside: Outside): void {
+    this.#outside = outside;
   }
 
   get namespaceCount(): number {
@@ -53,8 +83,9 @@ export class Hub {
   /** Call after everything the worker sent was passed to the hub: whoever waits for it then has its last reply. */
   remove(peer: HubPeer): void {
     if (!this.#peers.delete(peer.wid)) return;
-    this.#interest.remove(peer);
+    for (const nsp of this.#interest.remove(peer)) this.#outside?.closed(nsp);
     this.#pendingJoins.forget(peer);
+    this.#outside?.gone(peer.wid);
     for (const other of this.#peers.values()) other.send({ t: "gone", wid: peer.wid });
   }
 
@@ -62,10 +93,10 @@ export class Hub {
     for (const change of changes) {
       switch (change[0]) {
         case "open":
-          this.#interest.open(change[1], peer);
+          if (this.#interest.open(change[1], peer)) this.#outside?.opened(change[1]);
           break;
         case "close":
-          this.#interest.close(change[1], peer);
+          if (this.#interest.close(change[1], peer)) this.#outside?.closed(change[1]);
           break;
         case "occupy":
           this.#interest.occupy(change[1], peer);
@@ -86,55 +117,90 @@ export class Hub {
 
   onPublish(peer: HubPeer, message: Publish, body: Buffer): void {
     this.#counters.received();
-    const targets = this.#targets(peer, message);
-    if (message.req !== undefined)
-      peer.send({ t: "expect", req: message.req, wids: targets.map((target) => target.wid) });
-    this.#counters.skipped(this.#peers.size - 1 - targets.length);
-    if (targets.length === 0) return;
-    const header: Deliver = {
-      t: "deliver",
-      from: peer.wid,
-      nsp: message.nsp,
-      type: message.type,
-      bin: message.bin,
-      ...(message.event && { event: { ...message.event, rooms: message.rooms } }),
-    };
-    const shared = message.joins === undefined ? encodeFrame(header, body) : undefined;
-    let copies = 0;
-    for (const target of targets) {
-      const settle = this.#pendingJoins.next();
-      if (target.offer(shared ?? encodeFrame({ ...header, settle }, body))) {
-        copies++;
-        if (message.joins !== undefined) this.#pendingJoins.add(target, settle, message.nsp, message.joins);
-      } else {
-        // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
-        this.#counters.dropped(target);
-      }
+    const targets = this.#targets(message);
+    targets.delete(peer);
+    const asksOutside = this.#outside?.publish(peer.wid, message, body) ?? false;
+    if (message.req !== undefined) {
+      const wids = [...targets].map((target) => target.wid);
+      peer.send({ t: "expect", req: message.req, wids: asksOutside ? [...wids, OUTSIDE_WID] : wids });
     }
-    this.#counters.forwarded(copies);
+    this.#counters.skipped(this.#peers.size - 1 - targets.size);
+    this.#pass(peer.wid, targets, message, body);
+  }
+
+  /** Passes on what comes from outside. @returns the workers that got it */
+  deliver(message: FromOutside, body: Buffer): readonly number[] {
+    const targets = this.#targets(message);
+    this.#counters.skipped(this.#peers.size - targets.size);
+    return this.#pass(OUTSIDE_WID, targets, message, body);
+  }
+
+  /** An answer from outside to what a worker has asked. @param data with its requestId; of type NOTHING: there are no more */
+  answer(wid: number, nsp: string, type: number, data: object): void {
+    const { bin, body } = encodePayload(data);
+    this.#passReply(wid, { t: "reply", from: OUTSIDE_WID, nsp, type, bin }, body);
+  }
+
+  /** Everything has been said from outside. */
+  settle(wid: number, nsp: string, requestId: string): void {
+    this.answer(wid, nsp, NOTHING, { requestId });
+  }
+
+  isOpen(nsp: string): boolean {
+    return this.#interest.opened(nsp).size > 0;
   }
 
   onReply(peer: HubPeer, message: Reply, body: Buffer): void {
-    const target = this.#peers.get(message.to);
-    if (target === undefined) return;
-    const header: DownMessage = { t: "reply", from: peer.wid, nsp: message.nsp, type: message.type, bin: message.bin };
-    if (!target.offer(encodeFrame(header, body))) this.#counters.dropped(target);
+    if (message.to === OUTSIDE_WID) {
+      this.#outside?.reply(peer.wid, message, body);
+      return;
+    }
+    const { nsp, type, bin } = message;
+    this.#passReply(message.to, { t: "reply", from: peer.wid, nsp, type, bin }, body);
   }
 
   onCount(peer: HubPeer, id: number, nsp: string): void {
-    peer.send({ t: "counted", id, count: this.#interest.opened(nsp).size });
+    const local = this.#interest.opened(nsp).size;
+    const answer = (others: number): void => peer.send({ t: "counted", id, count: local + others });
+    if (this.#outside === undefined) answer(0);
+    else void this.#outside.countOthers(nsp).then(answer);
   }
 
   onSettled(peer: HubPeer, n: number): void {
     this.#pendingJoins.settle(peer, n);
   }
 
-  #targets(from: HubPeer, { nsp, rooms, to }: Publish): HubPeer[] {
-    const wanted = to === "open" ? this.#interest.opened(nsp) : this.#interest.members(nsp, rooms);
-    const targets = new Set(wanted);
-    if (to === "members") this.#pendingJoins.addMembers(nsp, rooms, targets);
-    targets.delete(from);
-    return [...targets];
+  #targets({ nsp, rooms, to }: Pick<Publish, "nsp" | "rooms" | "to">): Set<HubPeer> {
+    if (to === "open") return new Set(this.#interest.opened(nsp));
+    const targets = new Set(this.#interest.members(nsp, rooms));
+    this.#pendingJoins.addMembers(nsp, rooms, targets);
+    return targets;
+  }
+
+  /** @returns the wids of those whose wire took it */
+  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<FromOutside, "to">, body: Buffer): number[] {
+    if (targets.size === 0) return [];
+    const { nsp, type, bin, rooms, event, joins } = message;
+    const header: Deliver = { t: "deliver", from, nsp, type, bin, ...(event && { event: { ...event, rooms } }) };
+    const shared = joins === undefined ? encodeFrame(header, body) : undefined;
+    const taken: number[] = [];
+    for (const target of targets) {
+      const settle = this.#pendingJoins.next();
+      if (target.offer(shared ?? encodeFrame({ ...header, settle }, body))) {
+        taken.push(target.wid);
+        if (joins !== undefined) this.#pendingJoins.add(target, settle, nsp, joins);
+      } else {
+        // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
+        this.#counters.dropped(target);
+      }
+    }
+    this.#counters.forwarded(taken.length);
+    return taken;
+  }
+
+  #passReply(wid: number, header: Extract<DownMessage, { t: "reply" }>, body: Buffer): void {
+    const target = this.#peers.get(wid);
+    if (target !== undefined && !target.offer(encodeFrame(header, body))) this.#counters.dropped(target);
   }
 }
 

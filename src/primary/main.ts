@@ -4,11 +4,13 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import path from "node:path";
+import { redisSettings } from "../bus/node-redis.js";
 import type { Config } from "../config/config.js";
 import { enginePathOf } from "../routing/request-line.js";
 import { createLogger } from "../telemetry/log.js";
 import { NodeMetrics } from "../telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../telemetry/primary-metrics.js";
+import { Fleet } from "./fleet.js";
 import { Front } from "./front.js";
 import { Hub } from "./hub.js";
 import { HubTally } from "./hub-tally.js";
@@ -28,30 +30,49 @@ export interface RunningNode {
   readonly stop: () => Promise<void>;
 }
 
-/** @throws StartError where the workers cannot start; Error where a port is taken */
-export async function startNode(config: Config, version: string): Promise<RunningNode> {
+export interface NodeHandler {
+  /** The node cannot go on, and must be stopped. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** @throws StartError where the workers cannot start, or another node has this one's number; Error where a port is taken */
+export async function startNode(config: Config, version: string, { onFatal }: NodeHandler): Promise<RunningNode> {
   const now = (): number => performance.now();
-  const nodeId = config.nodeId ?? 0;
-  const log = createLogger({ level: config.log.level, node: nodeId });
-  const metrics = createPrimaryMetrics({ version, node: nodeId });
+  const metrics = createPrimaryMetrics({ version });
   const nodeMetrics = new NodeMetrics();
-  const socketDir = createSocketDir();
-  const hubPath = path.join(socketDir, "hub.sock");
-  // However this process ends, short of SIGKILL.
-  process.on("exit", () => {
-    // A worker that is blocked does not see its link close, and would live on.
-    for (const worker of supervisor.workers) worker.kill("SIGKILL");
-    rmSync(socketDir, { recursive: true, force: true });
-  });
   let phase: Phase = "starting";
 
   const hubTally = new HubTally();
   const hub = new Hub(hubTally);
 
+  const settings = redisSettings(config, "limpet");
+  const fleet =
+    settings &&
+    new Fleet({
+      config,
+      settings,
+      version,
+      hub,
+      metrics,
+      log: createLogger({ level: config.log.level, ...(config.nodeId === null ? {} : { node: config.nodeId }) }),
+      now,
+      sessions: () => supervisor.workers.reduce((sum, { load }) => sum + load.sessions, 0),
+      onNodes: (message) => {
+        for (const link of supervisor.links) link.send(message);
+      },
+      onYield: onFatal,
+    });
+  const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
+  const log = createLogger({ level: config.log.level, node: nodeId });
+  metrics.setNode(nodeId);
+
+  const socketDir = createSocketDir();
+  const hubPath = path.join(socketDir, "hub.sock");
+
   const supervisor: Supervisor = new Supervisor({
     config,
     nodeId,
-    uid: randomUUID(),
+    uid: fleet?.bus.uid ?? randomUUID(),
     socketDir,
     hubPath,
     log,
@@ -70,6 +91,13 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     },
   });
 
+  // However this process ends, short of SIGKILL.
+  process.on("exit", () => {
+    // A worker that is blocked does not see its link close, and would live on.
+    for (const worker of supervisor.workers) worker.kill("SIGKILL");
+    rmSync(socketDir, { recursive: true, force: true });
+  });
+
   const collector = new MetricsCollector(() => supervisor.links);
   const links = new LinkServer({
     path: hubPath,
@@ -79,6 +107,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
       supervisor.linked(link);
       hub.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
+      if (fleet !== undefined) link.send(fleet.nodesMessage);
     },
     handler: {
       onMessage: createDispatch({ supervisor, hub, collector, nodeMetrics }),
@@ -109,12 +138,13 @@ export async function startNode(config: Config, version: string): Promise<Runnin
     const ops = await createOpsServer({
       host: config.opsHost,
       port: config.opsPort,
-      render: () => scrape({ supervisor, collector, hubTally, metrics, nodeMetrics }),
-      readiness: () => readinessOf(supervisor, config.workers, phase),
+      render: () => scrape({ supervisor, collector, hubTally, metrics, nodeMetrics, bus: fleet?.bus.state }),
+      readiness: () => readinessOf(supervisor, config.workers, phase, fleet?.bus.state),
       workers: () => workerInfosOf(supervisor, now()),
       log,
     });
     undo.push(() => ops.close());
+    if (fleet !== undefined) undo.push(() => fleet.stop());
     await links.listen();
     undo.push(() => links.close());
     undo.push(() => {
@@ -129,6 +159,7 @@ export async function startNode(config: Config, version: string): Promise<Runnin
       await supervisor.stopped(config.supervisor.stopTimeoutMs);
     });
     await supervisor.start();
+    const isListening = await fleet?.listening();
     const port = await front.listen(config.port, config.host);
     phase = "serving";
     undo.push(() => front.close());
@@ -136,11 +167,22 @@ export async function startNode(config: Config, version: string): Promise<Runnin
       phase = "draining";
       supervisor.retire();
     });
-    log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version }, "ready");
+    fleet?.announce(port);
+    const bus = isListening === undefined ? {} : { bus: isListening ? "up" : "down" };
+    log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version, ...bus }, "ready");
     return { port, opsPort: ops.port, stop };
   } catch (error) {
     supervisor.retire();
     await stop();
+    throw error;
+  }
+}
+
+async function claimId(fleet: Fleet): Promise<number> {
+  try {
+    return await fleet.claimId();
+  } catch (error) {
+    await fleet.stop();
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** What a scrape of /metrics returns: what the workers said last, with what the primary knows of itself now. */
+import type { BusState } from "../bus/bus-health.js";
 import type { NodeMetrics } from "../telemetry/node-metrics.js";
 import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
 import type { HubTally } from "./hub-tally.js";
@@ -11,9 +12,18 @@ export interface ScrapeParts {
   readonly hubTally: HubTally;
   readonly metrics: PrimaryMetrics;
   readonly nodeMetrics: NodeMetrics;
+  /** Undefined without Redis. */
+  readonly bus: BusState | undefined;
 }
 
-export async function scrape({ supervisor, collector, hubTally, metrics, nodeMetrics }: ScrapeParts): Promise<string> {
+export async function scrape({
+  supervisor,
+  collector,
+  hubTally,
+  metrics,
+  nodeMetrics,
+  bus,
+}: ScrapeParts): Promise<string> {
   await collector.collect();
   hubTally.addTo(metrics);
   const states: Partial<Record<WorkerSlotState, number>> = {
@@ -26,5 +36,8 @@ export async function scrape({ supervisor, collector, hubTally, metrics, nodeMet
   for (const { slot, link } of supervisor.workers) {
     if (link !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, link.queueBytes);
   }
+  metrics.busUp.set(bus?.up === true ? 1 : 0);
+  metrics.busLag.set(bus?.lagSeconds ?? 0);
+  metrics.busOutboxBytes.set(bus?.outboxBytes ?? 0);
   return await nodeMetrics.render(await metrics.snapshot());
 }

@@ -1,16 +1,30 @@
 /** What the node says of itself: readiness, and its workers one by one. */
 import type { Readiness, WorkerInfo } from "./ops-server.js";
+import type { BusState } from "../bus/bus-health.js";
 import type { Supervisor } from "./supervisor.js";
 
 /** `serving` from the moment in which clients can connect. */
 export type Phase = "starting" | "serving" | "draining";
 
-/** @param wanted number of workers the node was told to run */
-export function readinessOf(supervisor: Supervisor, wanted: number, phase: Phase): Readiness {
-  const reasons: string[] = phase === "serving" ? [] : [phase];
-  if (supervisor.ready.length === 0) reasons.push("no worker is ready");
-  for (const slot of supervisor.looping) reasons.push(`worker ${slot} ends again and again`);
-  return { ready: reasons.length === 0, degraded: supervisor.ready.length < wanted, reasons };
+/**
+ * A node whose bus is down is ready all the same: its clients are served, and a balancer that left out every node without Redis would leave out the
+ * whole fleet at once. It says that it is degraded, and the metrics do.
+ *
+ * @param wanted number of workers the node was told to run
+ * @param bus undefined without Redis
+ */
+export function readinessOf(
+  supervisor: Supervisor,
+  wanted: number,
+  phase: Phase,
+  bus: BusState | undefined,
+): Readiness {
+  const blockers: string[] = phase === "serving" ? [] : [phase];
+  if (supervisor.ready.length === 0) blockers.push("no worker is ready");
+  for (const slot of supervisor.looping) blockers.push(`worker ${slot} ends again and again`);
+  const isAlone = bus?.up === false;
+  const reasons = isAlone ? [...blockers, `other nodes are out of reach: ${bus.reason}`] : blockers;
+  return { ready: blockers.length === 0, degraded: isAlone || supervisor.ready.length < wanted, reasons };
 }
 
 /** @param nowMs on the supervisor's clock */

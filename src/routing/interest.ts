@@ -11,24 +11,31 @@ export class Interest<Member extends object> {
     return this.#namespaces.size;
   }
 
-  open(nsp: string, member: Member): void {
+  /** @returns whether it is the first that has it open */
+  open(nsp: string, member: Member): boolean {
     let entry = this.#namespaces.get(nsp);
+    const isFirst = entry === undefined;
     if (entry === undefined)
       this.#namespaces.set(nsp, (entry = { open: new Set(), occupied: new Set(), rooms: new Map() }));
     entry.open.add(member);
+    return isFirst;
   }
 
-  /** Forgets the member's rooms of that namespace too; the namespace itself goes with its last member. */
-  close(nsp: string, member: Member): void {
+  /**
+   * Forgets the member's rooms of that namespace too; the namespace itself goes with its last member.
+   * @returns whether it was the last
+   */
+  close(nsp: string, member: Member): boolean {
     const entry = this.#namespaces.get(nsp);
-    if (entry === undefined) return;
+    if (entry === undefined) return false;
     entry.open.delete(member);
     entry.occupied.delete(member);
     if (entry.open.size === 0) {
       this.#namespaces.delete(nsp);
-      return;
+      return true;
     }
     for (const room of [...entry.rooms.keys()]) removeFrom(entry.rooms, room, member);
+    return false;
   }
 
   occupy(nsp: string, member: Member): void {
@@ -53,9 +60,9 @@ export class Interest<Member extends object> {
     if (rooms !== undefined) removeFrom(rooms, room, member);
   }
 
-  /** Forgets a member everywhere. */
-  remove(member: Member): void {
-    for (const nsp of [...this.#namespaces.keys()]) this.close(nsp, member);
+  /** Forgets a member everywhere. @returns the namespaces that went with it */
+  remove(member: Member): string[] {
+    return [...this.#namespaces.keys()].filter((nsp) => this.close(nsp, member));
   }
 
   /** Members that have the namespace open, with sockets in it or not. */

@@ -49,6 +49,15 @@ const hubMessages = {
   labels: { outcome: ["received", "forwarded", "skipped", "dropped", "rejected"] },
 } as const satisfies MetricDefinition;
 
+/** Counted where a message turns out to be unreadable. */
+const busSkipped = {
+  name: "limpet_bus_skipped_total",
+  help: "Messages of other servers that could not be read and were passed over.",
+  type: "counter",
+  unit: "messages",
+  labels: NO_LABELS,
+} as const satisfies MetricDefinition;
+
 /** Measured in the workers. */
 export const workerCatalog = {
   connections: {
@@ -158,6 +167,7 @@ export const workerCatalog = {
     labels: NO_LABELS,
   },
   hubMessages,
+  busSkipped,
 } as const satisfies Record<string, MetricDefinition>;
 
 /** Measured in the primary. */
@@ -201,6 +211,42 @@ export const primaryCatalog = {
     unit: "bytes",
     labels: { worker: null },
   },
+  busUp: {
+    name: "limpet_bus_up",
+    help: "1 while this node writes, reads and is subscribed at Redis; 0 while it is alone, without Redis always.",
+    type: "gauge",
+    unit: "",
+    labels: NO_LABELS,
+  },
+  busLag: {
+    name: "limpet_bus_lag_seconds",
+    help: "Time that an entry of this node took through the stream and back, or has been taking until now.",
+    type: "gauge",
+    unit: "seconds",
+    labels: NO_LABELS,
+  },
+  busOutboxBytes: {
+    name: "limpet_bus_outbox_bytes",
+    help: "Bytes that wait for Redis.",
+    type: "gauge",
+    unit: "bytes",
+    labels: NO_LABELS,
+  },
+  busDropped: {
+    name: "limpet_bus_dropped_total",
+    help: "Messages for other nodes that were not taken: the outbox was full, or one was too large.",
+    type: "counter",
+    unit: "messages",
+    labels: { reason: ["outbox_full", "too_large"] },
+  },
+  busSkipped,
+  busGaps: {
+    name: "limpet_bus_gaps_total",
+    help: "Times that messages of other nodes were lost before this node read them: trimmed, the stream's history changed (a fail-over, an empty restart), or a hole in another node's numbers.",
+    type: "counter",
+    unit: "gaps",
+    labels: { cause: ["trimmed", "rewound", "missing"] },
+  },
   buildInfo: {
     name: "limpet_build_info",
     help: "Always 1: the version of limpet and the number of the node.",
@@ -214,15 +260,17 @@ export interface CataloguedMetric extends MetricDefinition {
   readonly measuredIn: "each process" | "workers" | "primary" | "workers and primary";
 }
 
+const shared: ReadonlySet<MetricDefinition> = new Set([hubMessages, busSkipped]);
+
 /** All of them, once, in the order of the documentation. */
 export const metricCatalog: readonly CataloguedMetric[] = [
   ...Object.values(workerCatalog).map((definition) => place(definition, "workers")),
   ...Object.values(processCatalog).map((definition) => place(definition, "each process")),
   ...Object.values(primaryCatalog)
-    .filter((definition) => definition !== hubMessages)
+    .filter((definition) => !shared.has(definition))
     .map((definition) => place(definition, "primary")),
 ];
 
 function place(definition: MetricDefinition, measuredIn: CataloguedMetric["measuredIn"]): CataloguedMetric {
-  return { ...definition, measuredIn: definition === hubMessages ? "workers and primary" : measuredIn };
+  return { ...definition, measuredIn: shared.has(definition) ? "workers and primary" : measuredIn };
 }

@@ -3,8 +3,8 @@ import { pino, stdTimeFunctions, type Logger } from "pino";
 
 /** What each line of a process carries. */
 export interface LogBindings {
-  /** Number of the node. */
-  readonly node: number;
+  /** Number of the node; lines from before it is known have none. */
+  readonly node?: number;
   /** Slot of the worker; the primary's lines have none. */
   readonly worker?: number;
 }

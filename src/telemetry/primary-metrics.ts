@@ -10,6 +10,8 @@ export type WorkerSlotState = (typeof primaryCatalog.workers.labels.state)[numbe
 
 export interface PrimaryMetrics extends Omit<MetricsOf<typeof primaryCatalog>, "workers" | "buildInfo"> {
   readonly loopLag: LoopLag;
+  /** Under which number the node runs; once it is known. */
+  setNode(node: number): void;
   /** A state that is not given has no workers. */
   setWorkers(counts: Readonly<Partial<Record<WorkerSlotState, number>>>): void;
   /** All values now; valid until the next change. */
@@ -18,14 +20,14 @@ export interface PrimaryMetrics extends Omit<MetricsOf<typeof primaryCatalog>, "
   stop(): void;
 }
 
-export function createPrimaryMetrics({ version, node }: { version: string; node: number }): PrimaryMetrics {
+export function createPrimaryMetrics({ version }: { version: string }): PrimaryMetrics {
   const registry = new Registry();
   const { workers, buildInfo, ...metrics } = createMetrics(primaryCatalog, registry);
   const loopLag = measureProcess(registry);
-  buildInfo.set({ version, node: String(node) }, 1);
   return {
     ...metrics,
     loopLag,
+    setNode: (node) => buildInfo.set({ version, node: String(node) }, 1),
     setWorkers: (counts) => {
       for (const state of primaryCatalog.workers.labels.state) workers.set({ state }, counts[state] ?? 0);
     },

@@ -8,6 +8,7 @@
 import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId } from "socket.io-adapter";
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
+import type { Publish } from "../link/messages.js";
 import { eventText, webSocketFrame } from "./event-frame.js";
 import type { EventOptions, HubPort, PortAdapter } from "./hub-port.js";
 import {
@@ -128,7 +129,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   override addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
     if (!opts.flags?.local) {
       const encoded = encodeOptions(opts);
-      this.#publish(MessageType.SOCKETS_JOIN, encoded.rooms, { opts: encoded, rooms }, rooms);
+      this.#publish(MessageType.SOCKETS_JOIN, encoded.rooms, { opts: encoded, rooms }, { joins: rooms });
     }
     local.addSockets.call(this, opts, rooms);
     return Promise.resolve();
@@ -228,11 +229,13 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     return Promise.resolve();
   }
 
-  #publish(type: MessageType, rooms: readonly string[], data: object, joins?: readonly string[], req?: string): void {
-    this.#port.publish(
-      { nsp: this.nsp.name, type, rooms, to: "members", ...(joins && { joins }), ...(req !== undefined && { req }) },
-      data,
-    );
+  #publish(
+    type: MessageType,
+    rooms: readonly string[],
+    data: object,
+    more: Pick<Publish, "joins" | "req" | "timeoutMs"> = {},
+  ): void {
+    this.#port.publish({ nsp: this.nsp.name, type, rooms, to: "members", ...more }, data);
   }
 
   #broadcastWithRemoteAck(
@@ -262,9 +265,11 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
       },
     });
     // The operator has its own timeout and answers by itself; this one only forgets the request.
-    const timer = setTimeout(() => this.#port.abandon(id), (opts.flags?.timeout ?? this.#requestTimeoutMs) + 1_000);
+    const timeoutMs = (opts.flags?.timeout ?? this.#requestTimeoutMs) + 1_000;
+    const timer = setTimeout(() => this.#port.abandon(id), timeoutMs);
     const encoded = encodeOptions(opts);
-    this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded, requestId: id }, undefined, id);
+    const data = { packet, opts: encoded, requestId: id };
+    this.#publish(MessageType.BROADCAST, encoded.rooms, data, { req: id, timeoutMs });
   }
 }
 

@@ -16,7 +16,9 @@ import type {
   Sibling,
   UpMessage,
 } from "../link/messages.js";
+import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
+import { checkForeignMessage } from "./foreign-message.js";
 import type { JoinGate } from "./join-gate.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
@@ -52,10 +54,9 @@ export interface PortHandler {
   onDropped(): void;
   /** An answer for another worker (an ack's value, a socket's data) that cannot be serialised. */
   onUnserializable(error: unknown): void;
+  /** A message of another server that is not what it says. */
+  onUnreadable(error: unknown): void;
 }
-
-/** Type of the answer to a request that reached a worker after it had closed the namespace; none of socket.io-adapter's. */
-const NOT_HERE = 0;
 
 export class HubPort {
   readonly #wire: PortWire;
@@ -203,7 +204,8 @@ export class HubPort {
         break;
       case "reply": {
         const data = decodePayload({ bin: message.bin, body });
-        if (message.type === NOT_HERE) this.#requests.none(requestIdOf(data), message.from);
+        if (message.type === NOTHING) this.#requests.none(requestIdOf(data), message.from);
+        else if (message.from === OUTSIDE_WID) this.#requests.part(requestIdOf(data), message.from, message.type, data);
         else this.#requests.reply(requestIdOf(data), message.from, message.type, data);
         break;
       }
@@ -247,15 +249,29 @@ export class HubPort {
         adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + message.event.bytes), message.event);
         return;
       }
-      const data = decodePayload({ bin: message.bin, body });
+      const data = this.#read(message, body);
+      if (data === undefined) return;
       if (adapter !== undefined) adapter.onDeliver(message.from, message.type, data);
       else if (requestIdOf(data) !== "")
-        this.reply(message.from, message.nsp, NOT_HERE, { requestId: requestIdOf(data) });
+        this.reply(message.from, message.nsp, NOTHING, { requestId: requestIdOf(data) });
     } finally {
       if (message.settle !== undefined) {
         this.#flushChanges();
         this.#send({ t: "settled", n: message.settle });
       }
+    }
+  }
+
+  /** @returns undefined where it came from outside and cannot be read */
+  #read({ from, type, bin }: Deliver, body: Buffer): unknown {
+    if (from !== OUTSIDE_WID) return decodePayload({ bin, body });
+    try {
+      const data = decodePayload({ bin, body });
+      checkForeignMessage(type, data);
+      return data;
+    } catch (error) {
+      this.#handler.onUnreadable(error);
+      return undefined;
     }
   }
 

@@ -91,6 +91,10 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
     onCollect: (id) => void sendMetrics(id),
     onStop: () => void stop(),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
+    onUnreadable: (error) => {
+      metrics.busSkipped.inc();
+      log.warn({ err: error }, "a message of another server was skipped");
+    },
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   });
 

@@ -6,7 +6,7 @@ import { SilentWorkersError, UnsentRequestError } from "./request-errors.js";
 export interface Question {
   /** The call's name, for the error. */
   readonly what: string;
-  readonly message: Omit<Publish, "t" | "bin" | "req">;
+  readonly message: Omit<Publish, "t" | "bin" | "req" | "timeoutMs">;
   readonly data: object;
   readonly timeoutMs: number;
   readonly responses: readonly unknown[];
@@ -32,7 +32,7 @@ export function ask(port: HubPort, { what, message, data, timeoutMs, responses, 
     const timer = setTimeout(() => reject(new SilentWorkersError(what, port.abandon(id), responses)), timeoutMs);
     let sent: boolean;
     try {
-      sent = port.publish({ ...message, req: id }, { ...data, requestId: id });
+      sent = port.publish({ ...message, req: id, timeoutMs }, { ...data, requestId: id });
     } catch (error) {
       clearTimeout(timer);
       port.abandon(id);

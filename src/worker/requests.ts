@@ -52,7 +52,13 @@ export class Requests {
     this.#settle(id, pending);
   }
 
-  /** That worker has nothing to say to it. */
+  /** One of several replies of that worker: {@link none} ends them. */
+  part(id: string, wid: number, type: number, data: unknown): void {
+    const pending = this.#pending.get(id);
+    if (pending?.waiting?.has(wid)) pending.handler.onReply(wid, type, data);
+  }
+
+  /** That worker has nothing, or nothing more, to say to it. */
   none(id: string, wid: number): void {
     const pending = this.#pending.get(id);
     if (pending?.waiting?.delete(wid)) this.#settle(id, pending);

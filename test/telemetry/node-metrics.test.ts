@@ -37,7 +37,7 @@ test("counters and histograms are summed over the workers", async (t) => {
 
 test("what a process measures of itself carries the worker's slot, and `primary` for the primary", async (t) => {
   const node = new NodeMetrics();
-  const primary = createPrimaryMetrics({ version: "1", node: 0 });
+  const primary = createPrimaryMetrics({ version: "1" });
   t.after(() => primary.stop());
   const worker = startWorker(t);
   worker.connections.set({ transport: "websocket" }, 12);
@@ -54,7 +54,7 @@ test("what a process measures of itself carries the worker's slot, and `primary`
 
 test("counts of the same name from workers and primary make one sum", async (t) => {
   const node = new NodeMetrics();
-  const primary = createPrimaryMetrics({ version: "1", node: 0 });
+  const primary = createPrimaryMetrics({ version: "1" });
   t.after(() => primary.stop());
   const worker = startWorker(t);
   primary.hubMessages.inc({ outcome: "dropped" }, 2);
@@ -136,7 +136,8 @@ test("what JSON cannot hold is left out, not shown as 0", async () => {
 
 test("promtool finds nothing to say against the metrics of a whole node", async (t) => {
   const node = new NodeMetrics();
-  const primary = createPrimaryMetrics({ version: '1.0.0-"odd\\', node: 0 });
+  const primary = createPrimaryMetrics({ version: '1.0.0-"odd\\' });
+  primary.setNode(0);
   t.after(() => primary.stop());
   primary.hubQueueBytes.set({ worker: "0" }, 1);
   primary.handoffSeconds.observe(0.003);

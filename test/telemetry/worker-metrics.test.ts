@@ -76,7 +76,8 @@ export function labelsAreBounded(metrics: WorkerMetrics): void {
 }
 
 test("a state without workers is shown as 0", async (t) => {
-  const metrics = createPrimaryMetrics({ version: "1.2.3", node: 7 });
+  const metrics = createPrimaryMetrics({ version: "1.2.3" });
+  metrics.setNode(7);
   t.after(() => metrics.stop());
   metrics.setWorkers({ ready: 2, draining: 1 });
   metrics.setWorkers({ ready: 3 });
@@ -88,7 +89,7 @@ test("a state without workers is shown as 0", async (t) => {
 
 test("both processes measure their event loop and Node's own metrics", async (t) => {
   const worker = createWorkerMetrics();
-  const primary = createPrimaryMetrics({ version: "1", node: 0 });
+  const primary = createPrimaryMetrics({ version: "1" });
   t.after(() => worker.stop());
   t.after(() => primary.stop());
   for (const metrics of [worker, primary]) {

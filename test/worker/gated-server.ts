@@ -60,6 +60,7 @@ export async function startGatedServer(scope: Scope, options: Record<string, unk
   const port: HubPort = new HubPort(wire, gate, {
     onSiblings: ignore,
     onNodes: ignore,
+    onUnreadable: ignore,
     onCollect: ignore,
     onStop: ignore,
     onDropped: ignore,

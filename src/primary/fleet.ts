@@ -1,0 +1,108 @@
+/** The node's part in its fleet, where it has one: the bus, the node's id, and who else is there. */
+import type { Logger } from "pino";
+import { Bus } from "../bus/bus.js";
+import { Membership } from "../bus/membership.js";
+import { nodeAddress } from "../bus/node-address.js";
+import { probeNode } from "../bus/node-probe.js";
+import type { Config } from "../config/config.js";
+import type { RedisSettings } from "../lib/redis.js";
+import type { DownMessage } from "../link/messages.js";
+import type { PrimaryMetrics } from "../telemetry/primary-metrics.js";
+import type { Hub } from "./hub.js";
+
+export interface FleetOptions {
+  readonly config: Config;
+  readonly settings: RedisSettings;
+  readonly version: string;
+  readonly hub: Hub;
+  readonly metrics: PrimaryMetrics;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** Sessions of this node now. */
+  readonly sessions: () => number;
+  /** The table of nodes has changed. */
+  readonly onNodes: (message: Extract<DownMessage, { t: "nodes" }>) => void;
+  /** Another node holds this one's id: this one must end. */
+  readonly onYield: (error: Error) => void;
+}
+
+export class Fleet {
+  readonly bus: Bus;
+  readonly #options: FleetOptions;
+  readonly #membership: Membership;
+  readonly #listening: Promise<boolean>;
+
+  /** Connects at once; whether Redis answers is seen later. */
+  constructor(options: FleetOptions) {
+    const { config, settings, version, hub, metrics, log, now, sessions } = options;
+    const { redis, bus, fleet } = config;
+    this.#options = options;
+    this.bus = new Bus({
+      settings,
+      stream: redis.stream,
+      channelPrefix: redis.channelPrefix,
+      ...bus,
+      local: hub,
+      counters: {
+        dropped: (reason) => metrics.busDropped.inc({ reason }),
+        skipped: () => metrics.busSkipped.inc(),
+        gap: (cause) => metrics.busGaps.inc({ cause }),
+      },
+      log,
+      now,
+    });
+    hub.join(this.bus);
+    this.#listening = this.bus.start(bus.startTimeoutMs);
+    this.#membership = new Membership({
+      redis: this.bus.redis,
+      keyPrefix: redis.keyPrefix,
+      uid: this.bus.uid,
+      nodeId: config.nodeId,
+      leaseMs: fleet.leaseMs,
+      quarantineMs: fleet.idQuarantineMs,
+      startedAtMs: Date.now(),
+      version,
+      workers: config.workers,
+      status: () => ({ sessions: sessions(), lagSeconds: this.bus.state.up ? this.bus.state.lagSeconds : null }),
+      probe: (address) => probeNode(address),
+      onNodes: () => options.onNodes(this.nodesMessage),
+      onYield: options.onYield,
+      log,
+      now,
+    });
+  }
+
+  /** The other nodes, as workers are told of them. */
+  get nodesMessage(): Extract<DownMessage, { t: "nodes" }> {
+    const { nodes, complete } = this.#membership;
+    const list = nodes.flatMap(({ id, uid, address }) =>
+      address === null || uid === this.bus.uid ? [] : [{ id, address }],
+    );
+    return { t: "nodes", list, complete };
+  }
+
+  /**
+   * @returns the node's id, leased or given; without Redis after a while all the same
+   * @throws Error with the name StartError where another node holds the id
+   */
+  async claimId(): Promise<number> {
+    return this.#membership.start(this.#options.config.bus.startTimeoutMs);
+  }
+
+  /** @returns whether an entry of this node has come back through the stream; false after the time for it is over */
+  async listening(): Promise<boolean> {
+    return this.#listening;
+  }
+
+  /** @param port the clients' port */
+  announce(port: number): void {
+    const { advertise, host } = this.#options.config;
+    this.#membership.announce(nodeAddress({ advertise, host, port }));
+  }
+
+  /** Gives the id back, lets leave what waits, and closes the connections. */
+  async stop(): Promise<void> {
+    await this.#membership.stop();
+    await this.bus.stop();
+  }
+}

@@ -7,22 +7,21 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setupWorker } from "@socket.io/sticky";
 import type { HttpListener } from "../apps/contract.js";
+import { NODE_PATH } from "../bus/node-probe.js";
 import type { Config } from "../config/config.js";
-import { parseSid, type Address } from "../routing/address.js";
-import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
+import { enginePathOf, isEnginePath } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
-import type { Rescue, RescueOutcome } from "./rescue.js";
+import type { Rescue } from "./rescue.js";
 
 /** How long an upgrade that nobody takes may stay: as long as Engine.IO leaves it. */
 const STRAY_UPGRADE_MS = 1_000;
 
 export interface HttpServerOptions {
   readonly config: Config;
-  /** Of this worker. */
-  readonly address: Address;
   readonly engine: Engine;
   readonly rescue: Rescue;
-  readonly onRescue: (outcome: RescueOutcome) => void;
+  /** What whoever asks for the node at this address is told. */
+  readonly node: { readonly uid: string; readonly id: number };
   readonly onListenerError: (error: unknown) => void;
 }
 
@@ -32,7 +31,7 @@ export class HttpServer {
   readonly #enginePath: string;
   /** Without that transport Engine.IO has nothing to upgrade with. */
   readonly #takesWebSocket: boolean;
-  /** Connections from the front. Only what is not among them came over the Unix socket, and is not forwarded again. */
+  /** Connections from the front. Only what is not among them came over the Unix socket. */
   readonly #handed = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
 
@@ -87,42 +86,22 @@ export class HttpServer {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { engine, rescue, onRescue, onListenerError } = this.#options;
+    const { rescue, onListenerError } = this.#options;
     const url = request.url ?? "";
-    if (!isEnginePath(url, this.#enginePath)) {
-      if (this.#listener === undefined) {
-        response.writeHead(404, { "Content-Type": "text/plain" }).end("Not found\n");
-        return;
-      }
+    if (isEnginePath(url, this.#enginePath)) {
+      rescue.handle(request, response, this.#isBySibling(request));
+    } else if (url === NODE_PATH && request.method === "GET") {
+      response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+      response.end(JSON.stringify(this.#options.node));
+    } else if (this.#listener === undefined) {
+      response.writeHead(404, { "Content-Type": "text/plain" }).end("Not found\n");
+    } else {
       this.#callListener(this.#listener, request, response).catch((error: unknown) => {
         onListenerError(error);
         if (response.headersSent) response.destroy();
         else response.writeHead(500, { "Content-Type": "text/plain" }).end("Internal server error\n");
       });
-      return;
     }
-    const slot = this.#foreignSlot(request);
-    if (slot === undefined) {
-      engine.handleRequest(request, response);
-      return;
-    }
-    const owner = rescue.owner(slot);
-    if (owner.kind === "gone") {
-      onRescue("gone");
-      // Engine.IO answers 400 "Session ID unknown", and the client starts anew.
-      engine.handleRequest(request, response);
-      return;
-    }
-    rescue.forward(owner.path, request, response, {
-      onForwarded: () => onRescue("forwarded"),
-      onFailed: () => onRescue("failed"),
-      onUnanswered: () => {
-        const isGone = rescue.owner(slot).kind === "gone";
-        onRescue(isGone ? "gone" : "unknown");
-        if (isGone) engine.handleRequest(request, response);
-        else engine.refuse(request, response, "The worker that holds this session cannot be reached.");
-      },
-    });
   }
 
   /** What a listener throws, at once or later, must not end the worker. */
@@ -131,35 +110,13 @@ export class HttpServer {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { engine, rescue, onRescue } = this.#options;
-    if (!isEnginePath(request.url ?? "", this.#enginePath) || !this.#takesWebSocket) {
-      closeUnlessTaken(socket as Socket);
-      return;
-    }
-    const slot = this.#foreignSlot(request);
-    const owner = slot === undefined ? undefined : rescue.owner(slot);
-    if (owner === undefined || owner.kind === "gone") {
-      if (owner !== undefined) onRescue("gone");
-      engine.handleUpgrade(request, socket, head);
-      return;
-    }
-    rescue.forwardUpgrade(owner.path, request, socket, head, {
-      onForwarded: () => onRescue("forwarded"),
-      onUnanswered: () => {
-        onRescue("unknown");
-        socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-      },
-    });
+    if (isEnginePath(request.url ?? "", this.#enginePath) && this.#takesWebSocket)
+      this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
+    else closeUnlessTaken(socket as Socket);
   }
 
-  /** The slot of a sibling whose session a request is for; undefined where it is to be answered here. */
-  #foreignSlot(request: IncomingMessage): number | undefined {
-    const own = this.#options.address;
-    if (!this.#handed.has(request.socket)) return undefined;
-    const sid = sidOf(request.url ?? "");
-    const address = sid === undefined ? undefined : parseSid(sid);
-    if (address === undefined || address.node !== own.node || address.slot === own.slot) return undefined;
-    return address.slot;
+  #isBySibling(request: IncomingMessage): boolean {
+    return !this.#handed.has(request.socket);
   }
 }
 

@@ -21,10 +21,13 @@ import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
+import { Provenance } from "./provenance.js";
 import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
 import { SessionMetrics } from "./session-metrics.js";
 import { SessionWatch } from "./session-watch.js";
+import { WriteTurn } from "./write-turn.js";
+import { Siblings } from "./siblings.js";
 
 const BEAT_MS = 1_000;
 const LINK_READ_BYTES = 64 * 1024;
@@ -44,7 +47,7 @@ try {
   process.exit(1);
 }
 
-async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPath }: Boot): Promise<void> {
+async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, listenPath }: Boot): Promise<void> {
   const config: Config = deepFreeze(given);
   const log = createLogger({ level: config.log.level, node: nodeId, worker: slot });
   const metrics = createWorkerMetrics({
@@ -57,7 +60,7 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
   let beat: NodeJS.Timeout | undefined = undefined;
 
   const gate = new JoinGate(() => port.flush());
-  const rescue = new Rescue();
+  const siblings = new Siblings();
   // Without Redis there are no other nodes: that is known from the start.
   const remoteNodes = new RemoteNodes(config.redis.url === null, answerMsOf(config));
   const link = connect({
@@ -87,7 +90,7 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
   wire.send({ t: "hello", wid } satisfies UpMessage);
   const port: HubPort = new HubPort(wire, gate, {
     onNodes: (list, complete) => remoteNodes.update(list, complete),
-    onSiblings: (siblings) => rescue.update(siblings.filter((sibling) => sibling.slot !== slot)),
+    onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
     onCollect: (id) => void sendMetrics(id),
     onStop: () => void stop(),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
@@ -98,14 +101,23 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   });
 
-  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: nodeId, slot }), gate);
+  const { writePath, batchMs } = config.engine;
+  const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: nodeId, slot }), gate, turn);
   const watch = new SessionWatch(engine, new SessionMetrics(metrics, config.socketio));
-  const http = new HttpServer({
-    config,
+  const rescue = new Rescue({
     address: { node: nodeId, slot },
     engine,
+    siblings,
+    nodes: remoteNodes,
+    provenance: new Provenance(nodeId, config.fleet.secret),
+    onRescue: (target, outcome) => metrics.rescues.inc({ target, outcome }),
+  });
+  const http = new HttpServer({
+    config,
+    engine,
     rescue,
-    onRescue: (outcome) => metrics.rescues.inc({ target: "worker", outcome }),
+    node: { uid, id: nodeId },
     onListenerError: (error) => onAppError(error, "the app's HTTP listener failed"),
   });
   const io = createIoServer({
@@ -165,7 +177,7 @@ async function startWorker({ wid, slot, nodeId, config: given, hubPath, listenPa
     http.server.closeIdleConnections();
     await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
     http.server.closeAllConnections();
-    rescue.close();
+    siblings.close();
     remoteNodes.close();
     await sendMetrics(0);
     wire.end();

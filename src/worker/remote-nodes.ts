@@ -50,7 +50,7 @@ export class RemoteNodes {
     return { kind: "at", route };
   }
 
-  /** Nobody was reached there. @returns whether the node is known to be gone */
+  /** Nobody was reached by that route. @returns whether the node is known to be gone */
   unreached({ node, slot }: Address, route: Route): boolean {
     const known = this.#known.get(node);
     if (known === undefined) return this.#complete;

@@ -1,154 +1,139 @@
 /**
- * Requests for a session that another worker of this node holds: they come on a connection that was handed here for an earlier request, or in the
- * moment in which the front did not know better. They are forwarded to the owner over its Unix socket, once: what arrives there is never
- * forwarded again. Client and owner talk as if there was nobody between them.
+ * Requests for a session that another worker holds, of this node or of another: they come on a connection that was handed here for an earlier
+ * request, from a balancer that knows nothing of sessions, or in the moment in which the front did not know better. They are forwarded to the owner:
+ * to a sibling over its Unix socket, to another node by its address.
+ *
+ * Nothing goes round in circles: what came over the Unix socket is not forwarded again, and what came from another node, or says so, is passed on
+ * inside this one only.
  */
-import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Sibling } from "../link/messages.js";
+import { parseSid, type Address } from "../routing/address.js";
+import { sidOf } from "../routing/request-line.js";
+import type { Engine } from "./engine.js";
+import { forward, forwardUpgrade, type ForwardHandler, type Restamp } from "./forward.js";
+import type { Provenance } from "./provenance.js";
+import type { RemoteNodes } from "./remote-nodes.js";
+import type { Route } from "./route.js";
+import type { Siblings } from "./siblings.js";
 
-export type RescueOutcome = "forwarded" | "gone" | "unknown" | "failed";
+export type RescueTarget = "worker" | "node";
+export type RescueOutcome = "forwarded" | "gone" | "unknown" | "loop" | "failed";
 
-export interface ForwardHandler {
-  /** The owner has taken the connection. */
-  readonly onForwarded: () => void;
-  /** The owner broke off in the middle of its answer. */
-  readonly onFailed: () => void;
-  /** No answer has begun and none will: the caller gives one. The owner may have acted on the request. */
-  readonly onUnanswered: () => void;
+export interface RescueOptions {
+  /** Of this worker. */
+  readonly address: Address;
+  readonly engine: Engine;
+  readonly siblings: Siblings;
+  readonly nodes: RemoteNodes;
+  readonly provenance: Provenance;
+  readonly onRescue: (target: RescueTarget, outcome: RescueOutcome) => void;
 }
 
-/** Where a request can go. `gone`: that worker is known to live no more. */
-export type Owner = { readonly kind: "at"; readonly path: string } | { readonly kind: "gone" };
+/** What becomes of a request that is for another worker: it takes the route to its owner, or is answered here. */
+type Verdict = { readonly target: RescueTarget; readonly owner: Address } & (
+  { readonly route: Route } | { readonly outcome: RescueOutcome; readonly isGone: boolean }
+);
+
+/** A request or an upgrade: what can be done with it. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  /** Ends with it. */
+  readonly end: ServerResponse | Duplex;
+  /** Lets Engine.IO answer. Where it does not know the session it answers 400 "Session ID unknown", and the client starts anew. */
+  serve(): void;
+  /** Answers 503. */
+  refuse(): void;
+  forward(route: Route, restamp: Restamp, handler: ForwardHandler): void;
+}
 
 export class Rescue {
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 64 });
-  #paths = new Map<number, string>();
+  readonly #options: RescueOptions;
 
-  /** @param siblings those that live now */
-  update(siblings: readonly Sibling[]): void {
-    this.#paths = new Map(siblings.map(({ slot, path }) => [slot, path]));
+  constructor(options: RescueOptions) {
+    this.#options = options;
   }
 
-  owner(slot: number): Owner {
-    const path = this.#paths.get(slot);
-    return path === undefined ? { kind: "gone" } : { kind: "at", path };
+  /** @param bySibling whether the request came over the Unix socket */
+  handle(request: IncomingMessage, response: ServerResponse, bySibling: boolean): void {
+    const { engine } = this.#options;
+    this.#handle(bySibling, {
+      request,
+      end: response,
+      serve: () => engine.handleRequest(request, response),
+      refuse: () => engine.refuse(request, response, "The worker that holds this session cannot be reached."),
+      forward: (route, restamp, handler) => forward(route, restamp, request, response, handler),
+    });
   }
 
-  /** Forwards a request and its answer, both as streams. */
-  forward(path: string, request: IncomingMessage, response: ServerResponse, handler: ForwardHandler): void {
-    let forwarded = false;
-    let abandoned = false;
-    const onForwarded = (): void => {
-      if (forwarded) return;
-      forwarded = true;
-      handler.onForwarded();
+  /** The same for an upgrade. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, bySibling: boolean): void {
+    const { engine } = this.#options;
+    this.#handle(bySibling, {
+      request,
+      end: socket,
+      serve: () => engine.handleUpgrade(request, socket, head),
+      refuse: () => socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+      forward: (route, restamp, handler) => forwardUpgrade(route, restamp, request, socket, head, handler),
+    });
+  }
+
+  #handle(bySibling: boolean, exchange: Exchange): void {
+    const { provenance, onRescue } = this.#options;
+    const { request } = exchange;
+    const byNode = provenance.receive(request, bySibling);
+    const verdict = bySibling ? undefined : this.#judge(request, byNode);
+    if (verdict === undefined) {
+      exchange.serve();
+      return;
+    }
+    const { target, owner } = verdict;
+    const answer = (outcome: RescueOutcome, isGone: boolean): void => {
+      onRescue(target, outcome);
+      if (isGone) exchange.serve();
+      else exchange.refuse();
     };
-    const upstream = httpRequest({
-      socketPath: path,
-      agent: this.#agent,
-      method: request.method,
-      path: request.url,
-      headers: withoutHopByHop(request),
-      setHost: false,
+    if (!("route" in verdict)) {
+      answer(verdict.outcome, verdict.isGone);
+      return;
+    }
+    const { route } = verdict;
+    if (!route.enter()) {
+      answer("failed", false);
+      return;
+    }
+    exchange.end.once("close", () => route.leave());
+    exchange.forward(route, target === "node" ? provenance.forNode(request) : provenance.forSibling(request), {
+      onForwarded: () => onRescue(target, "forwarded"),
+      onFailed: () => onRescue(target, "failed"),
+      onUnanswered: (wasReached) => {
+        const isGone = this.#isGone(target, owner, route, wasReached);
+        answer(isGone ? "gone" : "unknown", isGone);
+      },
     });
-    upstream.on("socket", (socket) => {
-      // A kept connection may be one whose end is not known yet: it proves itself by its answer.
-      if (socket.connecting) socket.once("connect", onForwarded);
-    });
-    upstream.on("response", (answer) => {
-      onForwarded();
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer));
-      answer.pipe(response);
-      answer.on("end", () => {
-        if (request.readableEnded) return;
-        // Answered before its body was through: the owner may read no more of it, and the client's next request stands behind it.
-        request.unpipe(upstream);
-        request.resume();
-        upstream.destroy();
-      });
-      answer.on("error", () => {
-        if (!abandoned) handler.onFailed();
-        // Half an answer must not look like a whole one.
-        response.destroy();
-      });
-    });
-    upstream.on("error", () => {
-      if (abandoned || response.headersSent) return;
-      // What is left of the body is read and dropped, or the next request on this connection would never be read.
-      request.unpipe(upstream);
-      request.resume();
-      handler.onUnanswered();
-    });
-    response.on("close", () => {
-      if (response.writableFinished) return;
-      // A client that gives up must end its request at the owner too: Engine.IO notices a lost poll by that.
-      abandoned = true;
-      upstream.destroy();
-    });
-    request.pipe(upstream);
   }
 
-  /** Forwards an upgrade: the head is written again as it was, and from there on bytes pass both ways. */
-  forwardUpgrade(
-    path: string,
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    { onForwarded, onUnanswered }: Pick<ForwardHandler, "onForwarded" | "onUnanswered">,
-  ): void {
-    const upstream = connect({ path });
-    let connected = false;
-    upstream.once("connect", () => {
-      connected = true;
-      onForwarded();
-      // Node reads header bytes as latin1: written so, they are what they were.
-      upstream.write(requestHead(request), "latin1");
-      if (head.length > 0) upstream.write(head);
-      socket.pipe(upstream);
-      upstream.pipe(socket);
-    });
-    upstream.on("error", () => {
-      if (connected) socket.destroy();
-      else onUnanswered();
-    });
-    upstream.on("close", (hadError) => {
-      if (!connected || hadError) return;
-      // The owner has ended in order: its last bytes may still be on their way to a slow client.
-      const linger = setTimeout(() => socket.destroy(), LINGER_MS);
-      socket.once("close", () => clearTimeout(linger));
-    });
-    socket.on("error", () => upstream.destroy());
-    socket.on("close", () => upstream.destroy());
+  /** @returns undefined where this worker is the owner, or there is no session to find one by */
+  #judge(request: IncomingMessage, byNode: boolean): Verdict | undefined {
+    const { address: own, siblings, nodes } = this.#options;
+    const sid = sidOf(request.url ?? "");
+    const owner = sid === undefined ? undefined : parseSid(sid);
+    if (owner === undefined) return undefined;
+    if (owner.node === own.node) {
+      if (owner.slot === own.slot) return undefined;
+      const route = siblings.route(owner.slot);
+      return { target: "worker", owner, ...(route === undefined ? { outcome: "gone", isGone: true } : { route }) };
+    }
+    const found = nodes.owner(owner);
+    // The node that sent it here takes this one for another: what is true of the owner only a table can say, and this node's is as good as any.
+    if (byNode) return { target: "node", owner, outcome: "loop", isGone: found.kind === "gone" };
+    if (found.kind === "at") return { target: "node", owner, route: found.route };
+    return { target: "node", owner, outcome: found.kind, isGone: found.kind === "gone" };
   }
 
-  close(): void {
-    this.#agent.destroy();
+  #isGone(target: RescueTarget, owner: Address, route: Route, wasReached: boolean): boolean {
+    const { siblings, nodes } = this.#options;
+    if (target === "worker") return siblings.route(owner.slot) === undefined;
+    return !wasReached && nodes.unreached(owner, route);
   }
-}
-
-/** How long a client may take to read the last bytes of an owner that has ended. */
-const LINGER_MS = 30_000;
-
-/** Headers that are about one connection and not about the message. */
-const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
-
-/** Without those, and without what `Connection` names (RFC 9110, 7.6.1). */
-function withoutHopByHop({ rawHeaders, headers }: IncomingMessage): string[] {
-  const dropped = new Set(HOP_BY_HOP);
-  for (const name of (headers.connection ?? "").split(",")) dropped.add(name.trim().toLowerCase());
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    const value = rawHeaders[i + 1];
-    if (name !== undefined && value !== undefined && !dropped.has(name.toLowerCase())) kept.push(name, value);
-  }
-  return kept;
-}
-
-function requestHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
-  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
-  return `${head}\r\n`;
 }

@@ -30,6 +30,7 @@ const host = (fallback: string, description: string, flag: KeyInfo["flag"] & {})
     flag,
   });
 
+const WRITE_PATHS = ["turn", "stock"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 export const configSchema = z.strictObject({
@@ -110,6 +111,20 @@ export const configSchema = z.strictObject({
       75_000,
       "How long an idle connection is kept: longer than the balancer in front keeps it, or requests die on a closing connection.",
       { unit: "ms" },
+    ),
+  }),
+  engine: z.strictObject({
+    writePath: key(z.enum(WRITE_PATHS).default("turn"), {
+      description:
+        "How WebSockets are written to: `turn` writes once for all that one turn of the event loop has for a client, `stock` is Engine.IO's own way.",
+      allowed: `one of ${WRITE_PATHS.join(", ")}`,
+      textForm: "text",
+    }),
+    batchMs: integerKey(
+      [0, 1000],
+      0,
+      "How long a packet may wait for others to the same client; 0: until the turn of the event loop ends.",
+      { unit: "ms", flag: { name: "--batch-ms", group: "Clients:", placeholder: "ms" } },
     ),
   }),
   hub: z.strictObject({

@@ -9,7 +9,7 @@ import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId 
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
 import type { Publish } from "../link/messages.js";
-import { eventText, webSocketFrame } from "./event-frame.js";
+import { eventText, messageFrame } from "./event-frame.js";
 import type { EventOptions, HubPort, PortAdapter } from "./hub-port.js";
 import {
   PacketType,
@@ -206,7 +206,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const encoded = [eventText(nsp.name, args)];
     const options: PacketOptions = { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
     (this as unknown as AdapterInternals).apply(opts, (socket) => {
-      options.wsPreEncodedFrame ??= [webSocketFrame(encoded[0] ?? "")];
+      options.wsPreEncodedFrame ??= [messageFrame(encoded[0] ?? "")];
       if (socket._anyOutgoingListeners?.length) {
         data ??= JSON.parse(args) as unknown[];
         socket.notifyOutgoingListeners({ type: PacketType.EVENT, nsp: nsp.name, data });

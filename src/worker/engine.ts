@@ -3,19 +3,22 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerOptions } from "engine.io";
 import { Server, type Transport } from "engine.io";
 import { createSid } from "../routing/address.js";
-import type { PollingInternals } from "./internals.js";
+import type { EngineRequest, PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
-
-type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
+import { TurnTransport } from "./transport.js";
+import type { WriteTurn } from "./write-turn.js";
 
 export class Engine extends Server {
   readonly #sidPrefix: string;
   readonly #gate: JoinGate;
+  readonly #turn: WriteTurn | undefined;
 
-  constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate) {
+  /** @param turn when WebSockets are written to; without it by Engine.IO's own transport, packet by packet */
+  constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate, turn?: WriteTurn) {
     super(options);
     this.#sidPrefix = sidPrefix;
     this.#gate = gate;
+    this.#turn = turn;
   }
 
   override generateId(): string {
@@ -23,11 +26,15 @@ export class Engine extends Server {
   }
 
   protected override createTransport(...args: Parameters<Server["createTransport"]>): Transport {
-    const transport = super.createTransport(...args);
+    const [name, given] = args;
+    const request = given as unknown as EngineRequest;
+    const turn = name === "websocket" ? this.#turn : undefined;
+    const transport = turn === undefined ? super.createTransport(...args) : new TurnTransport(request, turn);
     // Engine.IO names the session on a session's first transport only; the gate needs it on the one it upgrades to as well.
-    const sid = (args[1] as EngineRequest)._query["sid"];
+    const sid = request._query["sid"];
     if (sid !== undefined) transport.sid = sid;
-    this.#gate.guard(transport);
+    if (turn === undefined) this.#gate.guard(transport);
+    else this.#gate.guardDeferred(transport);
     return transport;
   }
 

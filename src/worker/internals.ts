@@ -1,8 +1,9 @@
 /**
- * The private parts of socket.io 4.8.4, engine.io 6.6.12 and socket.io-adapter 2.5.8 that limpet leans on, in one place. Each has a test in
+ * The private parts of socket.io 4.8.4, engine.io 6.6.12, socket.io-adapter 2.5.8 and ws 8.23.0 that limpet leans on, in one place. Each has a test in
  * test/internals that fails, by name, when a new version changes it.
  */
-import type { Server as HttpServer, ServerResponse } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Server } from "socket.io";
 import type { BroadcastOptions } from "socket.io-adapter";
 
@@ -52,6 +53,26 @@ export interface PollingInternals {
   writable: boolean;
   readonly req?: { cleanup(): void } | null;
   readonly res?: ServerResponse | null;
+}
+
+/** engine.io's request, as its transports get it; for a WebSocket with the connection that ws made of it. */
+export interface EngineRequest extends IncomingMessage {
+  readonly _query: Record<string, string>;
+  readonly websocket: WebSocketInternals;
+}
+
+/** ws's WebSocket: `_socket` is the connection beneath, to which ws itself writes whole frames only. */
+export interface WebSocketInternals {
+  readonly _socket: Socket;
+  readonly readyState: number;
+  /** The extensions agreed on; empty: none. */
+  readonly extensions: string;
+  readonly bufferedAmount: number;
+  send(
+    data: string | ArrayBuffer | ArrayBufferView,
+    options: { readonly compress: boolean },
+    callback: (error?: Error) => void,
+  ): void;
 }
 
 type CheckNamespace = (name: string, auth: unknown, done: (namespace: unknown) => void) => void;

@@ -26,6 +26,7 @@ export class JoinGate {
   /** By Engine.IO session id. */
   readonly #held = new Map<string, Held>();
   readonly #gatedSend: Transport["send"];
+  readonly #flushingSend: Transport["send"];
   readonly #gatedClose: Transport["doClose"];
 
   /** Change the hub must know of before anything is written to anybody; 0: none. */
@@ -38,8 +39,7 @@ export class JoinGate {
       if (this.#everyone !== 0 && !held.has(sid)) held.set(sid, { seq: this.#everyone, waiting: [] });
       return held.size === 0 ? undefined : held.get(sid);
     };
-    this.#gatedSend = function (this: Transport, packets: Packets): void {
-      if (!packets.every(isBroadcast)) flush();
+    const send = (this.#gatedSend = function (this: Transport, packets: Packets): void {
       const entry = entryOf(this.sid);
       if (entry === undefined) {
         plain(this).send.call(this, packets);
@@ -48,6 +48,10 @@ export class JoinGate {
       // Engine.IO buffers what comes later, as it does while a real write is under way.
       this.writable = false;
       entry.waiting.push({ transport: this, packets });
+    });
+    this.#flushingSend = function (this: Transport, packets: Packets): void {
+      if (!packets.every(isBroadcast)) flush();
+      send.call(this, packets);
     };
     this.#gatedClose = function (this: Transport, onClosed: OnClosed): void {
       const entry = held.size === 0 ? undefined : held.get(this.sid);
@@ -83,6 +87,12 @@ export class JoinGate {
 
   /** Makes a transport that Engine.IO has just created wait for this gate. */
   guard(transport: Transport): void {
+    transport.send = this.#flushingSend;
+    transport.doClose = this.#gatedClose;
+  }
+
+  /** The same for a transport that writes later, and itself sees to it that what was published leaves for the hub before. */
+  guardDeferred(transport: Transport): void {
     transport.send = this.#gatedSend;
     transport.doClose = this.#gatedClose;
   }

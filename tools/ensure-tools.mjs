@@ -14,6 +14,9 @@ const programs = [
   { name: "prometheus", present: () => answers("prometheus", ["--version"]), packages: ["prometheus"] },
   { name: "promtool", present: () => answers("promtool", ["--version"]), packages: ["prometheus"] },
   { name: "docker-compose", present: () => answers("docker-compose", ["version"]), packages: ["docker-compose"] },
+  { name: "redis-server", present: () => answers("redis-server", ["--version"]), packages: ["redis-server"] },
+  { name: "redis-cli", present: () => answers("redis-cli", ["--version"]), packages: ["redis-tools"] },
+  { name: "haproxy", present: () => answers("haproxy", ["-v"]), packages: ["haproxy"] },
   { name: "openssl", present: () => answers("openssl", ["version"]), packages: ["openssl"] },
   {
     name: "python3 with venv",

@@ -55,7 +55,7 @@ const TICK_MS = 500;
 /** An XREAD that waits is no stalled connection. */
 const READ_BLOCK_MS = 5_000;
 const DRAIN_MS = 2_000;
-/** Stock requests do not say how long their sender waits. */
+/** Type of the entry by whose return a node knows that it hears the stream; none of socket.io-adapter's. */
 const GREETING = 0;
 
 export class Bus {
@@ -75,7 +75,7 @@ export class Bus {
   readonly #inbox: Inbox;
   readonly #health: BusHealth;
   #n = 0;
-  #greeted = false;
+  #stopping = false;
   #ticker: NodeJS.Timeout | undefined;
 
   constructor(options: BusOptions) {
@@ -84,7 +84,7 @@ export class Bus {
     const connection = { ...settings, stallTimeoutMs };
     this.#health = new BusHealth({ log, now });
     const onError = (error: Error): void => this.#health.failed(error);
-    const onLost = (): void => this.#health.check(this.#isUp);
+    const onLost = (): void => this.#check();
 
     this.redis = connectRedis(
       { ...connection, name: "limpet-writer" },
@@ -114,7 +114,7 @@ export class Bus {
       retentionMs,
       now,
       onFailure: onError,
-      onWritten: () => this.#health.check(this.#isUp),
+      onWritten: () => this.#check(),
     });
     this.#answering = new Answering({ respond: (uid, nsp, type, data) => this.#respond(uid, nsp, type, data) });
     this.#asking = new Asking({
@@ -128,7 +128,10 @@ export class Bus {
       local,
       answering: this.#answering,
       now,
-      onOwn: (n) => this.#health.echoed(n),
+      onOwn: (n) => {
+        this.#health.echoed(n);
+        if (!this.#health.up) this.#check();
+      },
       onMissed: (entries, uid) => {
         counters.gap("missing");
         log.warn({ entries, source: uid }, "messages of another node were lost before they were read");
@@ -138,6 +141,7 @@ export class Bus {
       redis: this.#reading,
       stream,
       now,
+      onPositioned: () => this.#append(GREETING, {}, undefined),
       onEntry: (id, fields) => this.#inbox.onEntry(id, fields),
       onSkipped: (id, error) => {
         counters.skipped();
@@ -169,6 +173,7 @@ export class Bus {
   /** What is waiting leaves, as far as Redis takes it. */
   async stop(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#stopping = true;
     await this.#writer.drained(this.redis.ready ? DRAIN_MS : 0);
     this.#reader.stop();
     this.#writer.stop();
@@ -271,6 +276,10 @@ export class Bus {
     }
   }
 
+  #check(): void {
+    if (!this.#stopping) this.#health.check(this.#isUp);
+  }
+
   readonly #isUp = (): boolean =>
     this.redis.ready &&
     !this.#writer.failing &&
@@ -279,11 +288,10 @@ export class Bus {
     this.#subscriber.ready;
 
   #tick(): void {
-    if (!this.#greeted && this.#reader.positioned) this.#greeted = this.#append(GREETING, {}, undefined);
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
     this.#inbox.forget(this.#options.retentionMs);
     if (this.redis.ready) this.#health.ping(this.redis.call("PING"));
-    this.#health.check(this.#isUp);
+    this.#check();
   }
 
   #failed(error: unknown): void {

@@ -81,9 +81,9 @@ export function decodeEntry(fields: readonly Buffer[]): Entry {
   let data: Buffer | undefined;
   let header: EntryHeader | undefined;
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    const value = fields[i + 1];
-    if (value === undefined) break;
-    switch (fields[i]?.toString("latin1")) {
+    const [name, value] = [fields[i], fields[i + 1]];
+    if (name === undefined || value === undefined) break;
+    switch (name.toString("latin1")) {
       case "uid":
         uid = value.toString();
         break;

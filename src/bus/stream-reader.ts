@@ -23,6 +23,8 @@ export interface StreamReaderOptions {
   readonly redis: RedisConnection;
   readonly stream: string;
   readonly now: () => number;
+  /** From now on nothing that is written is missed. */
+  readonly onPositioned: () => void;
   /** @param fields names and values in turn. What it throws skips the entry. */
   readonly onEntry: (id: string, fields: readonly Buffer[]) => void;
   readonly onSkipped: (id: string, error: unknown) => void;
@@ -57,10 +59,6 @@ export class StreamReader {
   constructor(options: StreamReaderOptions) {
     this.#options = options;
     this.#startedAtMs = options.now();
-  }
-
-  get positioned(): boolean {
-    return this.#position !== undefined;
   }
 
   /** Whether it hears the stream now: a blocking read is open, or answers come. */
@@ -125,7 +123,10 @@ export class StreamReader {
   /** Reads without waiting, and learns in the same instant what the stream holds. */
   async #checkedRead(): Promise<void> {
     const { redis, stream, now } = this.#options;
-    if (this.#position === undefined) this.#position = await this.#firstPosition();
+    if (this.#position === undefined) {
+      this.#position = await this.#firstPosition();
+      this.#options.onPositioned();
+    }
     const position = this.#position;
     let replies: unknown[];
     try {

@@ -78,7 +78,7 @@ export function connectRedis(settings: RedisSettings, listener: RedisListener): 
     call: (command, ...args) => client.call(command, ...args),
     callBuffer: (command, ...args) => client.callBuffer(command, ...args),
     transaction: async (commands) => {
-      const replies = await client.multi(commands.map((command) => [...command])).exec();
+      const replies = await client.multi(commands.map(([name, ...args]) => [name.toLowerCase(), ...args])).exec();
       // Null: a WATCH failed, and nothing here watches.
       return (replies ?? []).map(([error, reply]) => {
         if (error !== null) throw error;

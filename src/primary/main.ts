@@ -45,6 +45,8 @@ export async function startNode(config: Config, version: string, { onFatal }: No
   const hubTally = new HubTally();
   const hub = new Hub(hubTally);
 
+  /** There are workers once the node's number is known. */
+  const started: { supervisor?: Supervisor } = {};
   const settings = redisSettings(config, "limpet");
   const fleet =
     settings &&
@@ -56,9 +58,9 @@ export async function startNode(config: Config, version: string, { onFatal }: No
       metrics,
       log: createLogger({ level: config.log.level, ...(config.nodeId === null ? {} : { node: config.nodeId }) }),
       now,
-      sessions: () => supervisor.workers.reduce((sum, { load }) => sum + load.sessions, 0),
+      sessions: () => started.supervisor?.workers.reduce((sum, { load }) => sum + load.sessions, 0) ?? 0,
       onNodes: (message) => {
-        for (const link of supervisor.links) link.send(message);
+        for (const link of started.supervisor?.links ?? []) link.send(message);
       },
       onYield: onFatal,
     });
@@ -90,6 +92,7 @@ export async function startNode(config: Config, version: string, { onFatal }: No
       onReturned: (connections) => front.reroute(connections),
     },
   });
+  started.supervisor = supervisor;
 
   // However this process ends, short of SIGKILL.
   process.on("exit", () => {

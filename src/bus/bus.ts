@@ -52,8 +52,6 @@ export interface BusOptions {
 }
 
 const TICK_MS = 500;
-/** An XREAD that waits is no stalled connection. */
-const READ_BLOCK_MS = 5_000;
 const DRAIN_MS = 2_000;
 /** Type of the entry by whose return a node knows that it hears the stream; none of socket.io-adapter's. */
 const GREETING = 0;
@@ -91,7 +89,8 @@ export class Bus {
       { onReady: () => this.#writer.wake(), onLost, onError },
     );
     this.#reading = connectRedis(
-      { ...connection, name: "limpet-reader", stallTimeoutMs: READ_BLOCK_MS + stallTimeoutMs },
+      // Watched by the ticker: a timer for each read would cost as much as the read.
+      { ...connection, name: "limpet-reader", stallTimeoutMs: undefined },
       { onReady: () => this.#reader.wake(), onLost, onError },
     );
     this.#channels = new Channels({ redis: this.redis, prefix: channelPrefix, uid: this.uid, onFailure: onError });
@@ -289,6 +288,7 @@ export class Bus {
 
   #tick(): void {
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
+    if (this.#reader.overdueMs > this.#options.stallTimeoutMs) this.#reading.reset();
     this.#inbox.forget(this.#options.retentionMs);
     if (this.redis.ready) this.#health.ping(this.redis.call("PING"));
     this.#check();

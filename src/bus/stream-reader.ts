@@ -9,6 +9,8 @@ const BLOCK_MS = 5_000;
 const MAX_COUNT = 200;
 /** Above it the next read asks for fewer entries. */
 const MAX_REPLY_BYTES = 8_388_608;
+/** An answer that is later than the time it may block is an outage. */
+const OVERDUE_MS = 2_000;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
 /** How far a reader goes back when the stream is not the one it knew: entries it has seen are dropped by their numbers. */
@@ -52,7 +54,9 @@ export class StreamReader {
   #mustCheck = true;
   #count = MAX_COUNT;
   #failures = 0;
-  #repliedAtMs: number | undefined;
+  /** Since when an answer is waited for. */
+  #askedAtMs: number | undefined;
+  #hasReplied = false;
   #stopped = false;
   #wake: (() => void) | undefined;
 
@@ -61,11 +65,16 @@ export class StreamReader {
     this.#startedAtMs = options.now();
   }
 
+  /** How long the answer to a read is overdue; 0 where it is not. */
+  get overdueMs(): number {
+    const { redis, now } = this.#options;
+    if (!redis.ready || this.#askedAtMs === undefined) return 0;
+    return Math.max(0, now() - this.#askedAtMs - BLOCK_MS);
+  }
+
   /** Whether it hears the stream now: a blocking read is open, or answers come. */
   get healthy(): boolean {
-    const { redis, now } = this.#options;
-    if (!redis.ready || this.#failures > 0 || this.#repliedAtMs === undefined) return false;
-    return now() - this.#repliedAtMs < BLOCK_MS + 2_000;
+    return this.#options.redis.ready && this.#failures === 0 && this.#hasReplied && this.overdueMs < OVERDUE_MS;
   }
 
   /** Runs until it is stopped. */
@@ -76,12 +85,14 @@ export class StreamReader {
           await this.#pause(MAX_RETRY_MS);
           continue;
         }
+        this.#askedAtMs = this.#options.now();
         if (this.#mustCheck) await this.#checkedRead();
         else await this.#read();
         this.#failures = 0;
-        this.#repliedAtMs = this.#options.now();
+        this.#hasReplied = true;
       } catch (error) {
         if (this.#stopped) return;
+        this.#askedAtMs = undefined;
         this.#mustCheck = true;
         this.#failures++;
         this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));

@@ -24,8 +24,8 @@ export interface RedisSettings {
   };
   /** As CLIENT LIST shows it. */
   readonly name: string;
-  /** Silence after which a connection that waits for an answer is made anew. */
-  readonly stallTimeoutMs: number;
+  /** Silence after which a connection that waits for an answer is made anew; undefined: its owner watches it. */
+  readonly stallTimeoutMs: number | undefined;
 }
 
 export interface RedisConnection {
@@ -130,7 +130,7 @@ function commonOptions({ place, username, password, tls, name, stallTimeoutMs }:
     protocol: 2,
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: stallTimeoutMs,
+    ...(stallTimeoutMs === undefined ? {} : { socketTimeout: stallTimeoutMs }),
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     keepAlive: 10_000,

@@ -70,6 +70,8 @@ export class Membership {
   #round: Promise<void> | undefined;
   #roundAtMs = -Infinity;
   #again = false;
+  /** Of the next round's end. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -133,10 +135,18 @@ export class Membership {
     else this.#again = true;
   }
 
+  /** Does that. @returns once it is done or has failed; never rejects */
+  refreshed(): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    this.refresh();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Gives the lease back, if Redis takes it: another node need not wait for its end. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stopping.abort(new Error("the node's membership has ended"));
+    for (const done of this.#waiting) done();
     const { uid, log } = this.#options;
     const release = async (): Promise<void> => {
       await this.#round;
@@ -211,10 +221,13 @@ export class Membership {
     this.#timer = setTimeout(
       () => {
         this.#roundAtMs = this.#options.now();
+        const waiting = this.#waiting;
+        this.#waiting = [];
         this.#round = this.#renew().then((nextMs) => {
           this.#round = undefined;
           if (nextMs !== undefined) this.#schedule(this.#again ? 0 : nextMs);
           this.#again = false;
+          for (const done of waiting) done();
         });
       },
       Math.max(waitMs, pauseMs),

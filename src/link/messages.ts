@@ -63,6 +63,8 @@ export type UpMessage =
   | Publish
   | Reply
   | { readonly t: "count"; readonly id: number; readonly nsp: string }
+  /** Asks that the table of nodes be read anew: one is missing in it that may have come a moment ago. */
+  | { readonly t: "seek"; readonly id: number }
   /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
   | { readonly t: "settled"; readonly n: number }
   | ({ readonly t: "beat" } & Beat)
@@ -125,8 +127,8 @@ export interface Sibling {
 /** Another node of the fleet. */
 export interface RemoteNode {
   readonly id: number;
-  /** HOST:PORT of its port for clients. */
-  readonly address: string;
+  /** HOST:PORT of its port for clients; null until it listens. */
+  readonly address: string | null;
 }
 
 export type DownMessage =
@@ -143,6 +145,8 @@ export type DownMessage =
   /** A worker ended; everything it sent has been passed on before. */
   | { readonly t: "gone"; readonly wid: number }
   | { readonly t: "counted"; readonly id: number; readonly count: number }
+  /** What `nodes` told last was read after that was asked, or could not be read. */
+  | { readonly t: "sought"; readonly id: number }
   | { readonly t: "collect"; readonly id: number }
   /** Close the clients so that they reconnect elsewhere, finish requests in flight, exit. */
   | { readonly t: "stop" };

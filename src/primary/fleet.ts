@@ -1,4 +1,5 @@
 /** The node's part in its fleet, where it has one: the bus, the node's id, and who else is there. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Bus } from "../bus/bus.js";
 import { Membership } from "../bus/membership.js";
@@ -9,6 +10,9 @@ import type { RedisSettings } from "../lib/redis.js";
 import type { DownMessage } from "../link/messages.js";
 import type { PrimaryMetrics } from "../telemetry/primary-metrics.js";
 import type { Hub } from "./hub.js";
+
+/** Without Redis the node is not to wait for it. */
+const ANNOUNCE_MS = 1_000;
 
 export interface FleetOptions {
   readonly config: Config;
@@ -75,10 +79,13 @@ export class Fleet {
   /** The other nodes, as workers are told of them. */
   get nodesMessage(): Extract<DownMessage, { t: "nodes" }> {
     const { nodes, complete } = this.#membership;
-    const list = nodes.flatMap(({ id, uid, address }) =>
-      address === null || uid === this.bus.uid ? [] : [{ id, address }],
-    );
-    return { t: "nodes", list, complete };
+    const others = nodes.filter(({ uid }) => uid !== this.bus.uid);
+    return { t: "nodes", list: others.map(({ id, address }) => ({ id, address })), complete };
+  }
+
+  /** Reads the table of nodes now; `onNodes` hears of changes first. Never rejects. */
+  async refreshNodes(): Promise<void> {
+    await this.#membership.refreshed();
   }
 
   /**
@@ -94,10 +101,21 @@ export class Fleet {
     return this.#listening;
   }
 
-  /** @param port the clients' port */
-  announce(port: number): void {
+  /**
+   * Tells the other nodes where this one is reached.
+   *
+   * @param port the clients' port
+   * @returns once Redis has it, so that they find the owner of the first session; in any case after a second
+   */
+  async announce(port: number): Promise<void> {
     const { advertise, host } = this.#options.config;
+    const late = new AbortController();
     this.#membership.announce(nodeAddress({ advertise, host, port }));
+    await Promise.race([
+      this.#membership.refreshed(),
+      delay(ANNOUNCE_MS, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
   }
 
   /** Gives the id back, lets leave what waits, and closes the connections. */

@@ -10,6 +10,8 @@ export interface DispatchParts {
   readonly hub: Hub;
   readonly collector: MetricsCollector;
   readonly nodeMetrics: NodeMetrics;
+  /** Reads the table of nodes anew, and tells the workers where it has changed. Never rejects. */
+  readonly refreshNodes: () => Promise<void>;
 }
 
 export function createDispatch({
@@ -17,6 +19,7 @@ export function createDispatch({
   hub,
   collector,
   nodeMetrics,
+  refreshNodes,
 }: DispatchParts): WorkerLinkHandler["onMessage"] {
   return (link, message, body) => {
     const worker = supervisor.byWid(link.wid);
@@ -35,6 +38,9 @@ export function createDispatch({
         break;
       case "count":
         hub.onCount(link, message.id, message.nsp);
+        break;
+      case "seek":
+        void refreshNodes().then(() => link.send({ t: "sought", id: message.id }));
         break;
       case "settled":
         hub.onSettled(link, message.n);

@@ -113,7 +113,13 @@ export async function startNode(config: Config, version: string, { onFatal }: No
       if (fleet !== undefined) link.send(fleet.nodesMessage);
     },
     handler: {
-      onMessage: createDispatch({ supervisor, hub, collector, nodeMetrics }),
+      onMessage: createDispatch({
+        supervisor,
+        hub,
+        collector,
+        nodeMetrics,
+        refreshNodes: async () => fleet?.refreshNodes(),
+      }),
       onClose: (link, error) => {
         hub.remove(link);
         nodeMetrics.retire(link.wid);
@@ -164,13 +170,13 @@ export async function startNode(config: Config, version: string, { onFatal }: No
     await supervisor.start();
     const isListening = await fleet?.listening();
     const port = await front.listen(config.port, config.host);
+    await fleet?.announce(port);
     phase = "serving";
     undo.push(() => front.close());
     undo.push(() => {
       phase = "draining";
       supervisor.retire();
     });
-    fleet?.announce(port);
     const bus = isListening === undefined ? {} : { bus: isListening ? "up" : "down" };
     log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version, ...bus }, "ready");
     return { port, opsPort: ops.port, stop };

@@ -66,6 +66,8 @@ export class HubPort {
   readonly #requests = new Requests();
   readonly #counts = new Map<number, (count: number) => void>();
   #nextCount = 1;
+  readonly #seeks = new Map<number, () => void>();
+  #nextSeek = 1;
   #changes: InterestChange[] = [];
   /** Number the next batch of changes will carry. */
   #seq = 1;
@@ -189,6 +191,15 @@ export class HubPort {
     });
   }
 
+  /** @returns once the handler has been told of the nodes as they are now, as far as they can be known */
+  seekNodes(): Promise<void> {
+    const id = this.#nextSeek++;
+    return new Promise((resolve) => {
+      this.#seeks.set(id, resolve);
+      this.#send({ t: "seek", id });
+    });
+  }
+
   beat(beat: Beat): void {
     this.#send({ t: "beat", ...beat });
   }
@@ -226,6 +237,10 @@ export class HubPort {
       case "counted":
         this.#counts.get(message.id)?.(message.count);
         this.#counts.delete(message.id);
+        break;
+      case "sought":
+        this.#seeks.get(message.id)?.();
+        this.#seeks.delete(message.id);
         break;
       case "siblings":
         this.#handler.onSiblings(message.list);

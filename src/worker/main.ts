@@ -61,8 +61,11 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
 
   const gate = new JoinGate(() => port.flush());
   const siblings = new Siblings();
-  // Without Redis there are no other nodes: that is known from the start.
-  const remoteNodes = new RemoteNodes(config.redis.url === null, answerMsOf(config));
+  const remoteNodes = new RemoteNodes({
+    inFleet: config.redis.url !== null,
+    answerMs: answerMsOf(config),
+    seek: () => port.seekNodes(),
+  });
   const link = connect({
     path: hubPath,
     onread: {

@@ -13,7 +13,7 @@ import { sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
 import { forward, forwardUpgrade, type ForwardHandler, type Restamp } from "./forward.js";
 import type { Provenance } from "./provenance.js";
-import type { RemoteNodes } from "./remote-nodes.js";
+import type { RemoteNodes, RemoteOwner } from "./remote-nodes.js";
 import type { Route } from "./route.js";
 import type { Siblings } from "./siblings.js";
 
@@ -32,7 +32,8 @@ export interface RescueOptions {
 
 /** What becomes of a request that is for another worker: it takes the route to its owner, or is answered here. */
 type Verdict = { readonly target: RescueTarget; readonly owner: Address } & (
-  { readonly route: Route } | { readonly outcome: RescueOutcome; readonly isGone: boolean }
+  | { readonly route: Route; readonly outcome?: never }
+  | { readonly route?: never; readonly outcome: RescueOutcome; readonly isGone: boolean }
 );
 
 /** A request or an upgrade: what can be done with it. */
@@ -69,6 +70,8 @@ export class Rescue {
   /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, bySibling: boolean): void {
     const { engine } = this.#options;
+    // Node has taken its own listener away; a connection that breaks must not end the worker.
+    socket.on("error", () => socket.destroy());
     this.#handle(bySibling, {
       request,
       end: socket,
@@ -79,25 +82,36 @@ export class Rescue {
   }
 
   #handle(bySibling: boolean, exchange: Exchange): void {
-    const { provenance, onRescue } = this.#options;
+    const { provenance } = this.#options;
     const { request } = exchange;
     const byNode = provenance.receive(request, bySibling);
     const verdict = bySibling ? undefined : this.#judge(request, byNode);
-    if (verdict === undefined) {
-      exchange.serve();
-      return;
-    }
+    if (verdict === undefined) exchange.serve();
+    else if (verdict.target === "node" && verdict.outcome === "gone") void this.#seek(verdict.owner, exchange);
+    else this.#carryOut(verdict, exchange);
+  }
+
+  /** The owner's node is not in the table: it is gone, or has come a moment ago. */
+  async #seek(owner: Address, exchange: Exchange): Promise<void> {
+    const found = await this.#options.nodes.soughtOwner(owner);
+    // A client that has given up in the meantime has no use for an answer.
+    if (!exchange.end.destroyed) this.#carryOut(verdictOn(owner, found), exchange);
+  }
+
+  #carryOut(verdict: Verdict, exchange: Exchange): void {
+    const { provenance, onRescue } = this.#options;
+    const { request } = exchange;
     const { target, owner } = verdict;
     const answer = (outcome: RescueOutcome, isGone: boolean): void => {
       onRescue(target, outcome);
       if (isGone) exchange.serve();
       else exchange.refuse();
     };
-    if (!("route" in verdict)) {
+    const { route } = verdict;
+    if (route === undefined) {
       answer(verdict.outcome, verdict.isGone);
       return;
     }
-    const { route } = verdict;
     if (!route.enter()) {
       answer("failed", false);
       return;
@@ -122,13 +136,14 @@ export class Rescue {
     if (owner.node === own.node) {
       if (owner.slot === own.slot) return undefined;
       const route = siblings.route(owner.slot);
-      return { target: "worker", owner, ...(route === undefined ? { outcome: "gone", isGone: true } : { route }) };
+      return route === undefined
+        ? { target: "worker", owner, outcome: "gone", isGone: true }
+        : { target: "worker", owner, route };
     }
     const found = nodes.owner(owner);
     // The node that sent it here takes this one for another: what is true of the owner only a table can say, and this node's is as good as any.
     if (byNode) return { target: "node", owner, outcome: "loop", isGone: found.kind === "gone" };
-    if (found.kind === "at") return { target: "node", owner, route: found.route };
-    return { target: "node", owner, outcome: found.kind, isGone: found.kind === "gone" };
+    return verdictOn(owner, found);
   }
 
   #isGone(target: RescueTarget, owner: Address, route: Route, wasReached: boolean): boolean {
@@ -136,4 +151,9 @@ export class Rescue {
     if (target === "worker") return siblings.route(owner.slot) === undefined;
     return !wasReached && nodes.unreached(owner, route);
   }
+}
+
+function verdictOn(owner: Address, found: RemoteOwner): Verdict {
+  if (found.kind === "at") return { target: "node", owner, route: found.route };
+  return { target: "node", owner, outcome: found.kind, isGone: found.kind === "gone" };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { newMember, startMember, type Network } from "./member.js";
 import { waitFor } from "../support/wait.js";
-import { startRedis } from "./redis.js";
+import { startRedis } from "../support/redis.js";
 
 const STARTED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const REFUSED = {

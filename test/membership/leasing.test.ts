@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
 import { MAX_NODES } from "../../src/routing/address.js";
 import { LEASES, NODES, newMember, readyRedis, startMember, tablesHold, type Network } from "./member.js";
-import { startRedis } from "./redis.js";
+import { startRedis } from "../support/redis.js";
 
 const QUARANTINE_MS = 60_000;
 

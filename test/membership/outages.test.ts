@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { waitFor } from "../support/wait.js";
 import { NODES, newMember, readyRedis, startMember, tablesHold, type Member, type Network } from "./member.js";
-import { newRedis, startRedis } from "./redis.js";
+import { newRedis, startRedis } from "../support/redis.js";
 
 const IDS = [0, 1, 2];
 

@@ -25,6 +25,8 @@ interface Options {
 
 const DEFAULT_NODE = "0=127.0.0.1:3000";
 const HELP = `
+The ids must be fixed: start each node with the --node-id that stands here, not with one leased from Redis.
+
 Examples:
   $ limpet nginx > /etc/nginx/conf.d/limpet.conf
   $ limpet nginx --node 0=10.0.0.1:3000 --node 1=10.0.0.2:3000 --workers 4 --server-name chat.example.org

@@ -2,8 +2,10 @@
 
 /** @type {import("../../src/index.ts").App} */
 export default function app(io, limpet) {
+  // Over all nodes of a fleet; on a node that is alone, its slot.
+  const worker = 100 * limpet.node.id + limpet.worker.slot;
   const serve = (socket) => {
-    socket.data.worker = limpet.worker.slot;
+    socket.data.worker = worker;
     socket.on("run", async (source, args, reply) => {
       try {
         reply({ value: await compile(source)({ io, socket, limpet }, ...args) });
@@ -32,7 +34,7 @@ export default function app(io, limpet) {
   for (const nsp of [io, io.of("/custom"), io.of("/empty")]) {
     nsp.on("who", (...args) => {
       const reply = args.pop();
-      reply({ worker: limpet.worker.slot, args });
+      reply({ worker, args });
     });
     nsp.on("note", (...args) => {
       limpet.log.info({ args: args.map(describe) }, "noted");

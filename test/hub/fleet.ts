@@ -34,6 +34,7 @@ export class RemoteError extends Error {
 export interface Member {
   readonly client: Socket;
   readonly id: string;
+  /** Its worker's slot; in a fleet of several nodes 100 times the node's id and the slot. */
   readonly worker: number;
   /** Events so far, each with its arguments; acks are answered with the worker's number, `echo` with what came. */
   readonly received: [string, ...unknown[]][];
@@ -136,7 +137,7 @@ async function memberOf(client: Socket): Promise<Member> {
     if (answer.error !== undefined) throw new RemoteError(answer.error);
     return answer.value as Awaited<T>;
   };
-  worker = await run(({ limpet }) => limpet.worker.slot);
+  worker = await run(({ limpet }) => 100 * limpet.node.id + limpet.worker.slot);
   const { id } = client;
   assert.ok(id !== undefined);
   return { client, id, worker, received, run };

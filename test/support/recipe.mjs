@@ -1,14 +1,17 @@
 // The documented way to run Socket.IO on several cores: Node's cluster, @socket.io/sticky, @socket.io/cluster-adapter. What limpet is measured
-// against. Usage: node recipe.mjs APP WORKERS; its first line on stdout is the port.
+// against. With REDIS_PORT the workers have @socket.io/redis-streams-adapter instead, over the Redis at that port of loopback.
+// Usage: node recipe.mjs APP WORKERS [REDIS_PORT]; its first line on stdout is the port.
 import cluster from "node:cluster";
 import { createServer } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { createAdapter, setupPrimary } from "@socket.io/cluster-adapter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
 import sticky from "@socket.io/sticky";
+import { Redis } from "ioredis";
 import { Server } from "socket.io";
 
-const [app, workers] = process.argv.slice(2);
+const [app, workers, redisPort] = process.argv.slice(2);
 
 if (cluster.isPrimary) {
   const server = createServer();
@@ -31,7 +34,7 @@ if (cluster.isPrimary) {
 } else {
   const { default: start } = await import(pathToFileURL(path.resolve(app)).href);
   const io = new Server(createServer());
-  io.adapter(createAdapter());
+  io.adapter(redisPort ? createStreamsAdapter(new Redis(Number(redisPort), "127.0.0.1")) : createAdapter());
   sticky.setupWorker(io);
   start(io);
   process.send({ type: "recipe:ready" });

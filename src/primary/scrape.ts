@@ -36,8 +36,17 @@ export async function scrape({
   for (const { slot, link } of supervisor.workers) {
     if (link !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, link.queueBytes);
   }
-  metrics.busUp.set(bus?.up === true ? 1 : 0);
-  metrics.busLag.set(bus?.lagSeconds ?? 0);
-  metrics.busOutboxBytes.set(bus?.outboxBytes ?? 0);
+  setBus(metrics, bus);
   return await nodeMetrics.render(await metrics.snapshot());
+}
+
+/** A node without Redis has no series of it: one of 0 would look like an outage. */
+function setBus({ busUp, busLag, busOutboxBytes }: PrimaryMetrics, bus: BusState | undefined): void {
+  if (bus === undefined) {
+    for (const gauge of [busUp, busLag, busOutboxBytes]) gauge.remove();
+    return;
+  }
+  busUp.set(bus.up ? 1 : 0);
+  busLag.set(bus.lagSeconds);
+  busOutboxBytes.set(bus.outboxBytes);
 }

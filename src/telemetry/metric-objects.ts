@@ -21,8 +21,10 @@ export interface GaugeOf<D extends MetricDefinition> {
   readonly set: Setter<D>;
   readonly inc: Recorder<D>;
   readonly dec: Recorder<D>;
-  /** Forgets all label combinations. */
+  /** Forgets all label combinations; without labels it is 0 again. */
   reset(): void;
+  /** Without labels: there is no series until it is set again. */
+  remove(): void;
 }
 export interface HistogramOf<D extends MetricDefinition> {
   readonly observe: Setter<D>;

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { parse } from "yaml";
+import type { Config } from "../../src/config/config.js";
 import { freePort } from "../support/free-port.js";
 import { root, startNode } from "../support/node.js";
 import { readDashboard } from "./dashboard.js";
@@ -15,10 +16,15 @@ const read = (file: string): string => readFileSync(path.join(root, file), "utf8
 interface ComposeService {
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
+  readonly expose?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly depends_on?: Readonly<Record<string, unknown>>;
+  readonly stop_grace_period?: string;
   readonly healthcheck: { readonly test: readonly string[] };
 }
 
-const compose = parse(read("deploy/compose.yml")) as { services: Record<string, ComposeService> };
+const { services } = parse(read("deploy/compose.yml"), { merge: true }) as { services: Record<string, ComposeService> };
+const nodes = Object.entries(services).filter(([, { environment }]) => environment?.["LIMPET_NODE_ID"] !== undefined);
 
 /** The lines of a Dockerfile that begin with the instruction, continuation lines joined. */
 function instructions(name: string): string[] {
@@ -35,7 +41,7 @@ test("docker-compose takes the compose file as it is", () => {
 });
 
 test("every file and folder that a service mounts is there, and mounted read-only", () => {
-  const mounts = Object.values(compose.services).flatMap(({ volumes = [] }) => volumes);
+  const mounts = Object.values(services).flatMap(({ volumes = [] }) => volumes);
   const fromHere = mounts.filter((mount) => mount.startsWith("."));
   assert.ok(fromHere.length >= 4);
   for (const mount of fromHere) {
@@ -46,18 +52,52 @@ test("every file and folder that a service mounts is there, and mounted read-onl
 });
 
 test("only nginx is published to other machines, and every service has a health check", () => {
-  for (const [name, { ports = [], healthcheck }] of Object.entries(compose.services)) {
+  for (const [name, { ports = [], healthcheck }] of Object.entries(services)) {
     assert.ok(healthcheck.test.length > 1, name);
     if (name !== "nginx") for (const port of ports) assert.match(port, /^127\.0\.0\.1:/, name);
   }
 });
 
-test("nginx listens where the compose file publishes it, and asks the gateway there", () => {
+test("nginx listens where the compose file publishes it, asks each node under its id, and waits for all of them", () => {
   const config = read("deploy/nginx/limpet.conf");
-  const [published] = compose.services["nginx"]?.ports ?? [];
-  const port = published?.split(":").at(-1) ?? "";
+  const { ports = [], depends_on: waitsFor = {} } = services["nginx"] ?? {};
+  const port = ports[0]?.split(":").at(-1) ?? "";
   assert.match(config, new RegExp(`^\\s*listen (\\S+:)?${port}( |;)`, "m"));
-  assert.match(config, /^\s*server gateway:3000/m);
+  const asked = [...config.matchAll(/^upstream limpet_node_(\d+) \{ server ([^;]+); \}$/gm)];
+  assert.deepEqual(
+    asked.map(([, id, address]) => [id, address]),
+    nodes.map(([name, { environment }]) => [environment?.["LIMPET_NODE_ID"], `${name}:3000`]),
+  );
+  assert.deepEqual(
+    Object.keys(waitsFor),
+    nodes.map(([name]) => name),
+  );
+});
+
+test("three nodes of one fleet run with what the compose file gives them, under ids and names of their own", () => {
+  assert.equal(nodes.length, 3);
+  const inForce = nodes.map(([name, { environment = {}, stop_grace_period: grace = "" }]) => {
+    const given = Object.entries(environment).map(([key, value]) => [key, value.replace(/\$\{\w+:-(.*)\}/, "$1")]);
+    const env = { PATH: process.env["PATH"], ...(Object.fromEntries(given) as Record<string, string>) };
+    const args = [path.join(root, "dist/cli/main.js"), "check", "--json"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const { config } = JSON.parse(stdout) as { config: Config };
+    assert.equal(config.advertise, name);
+    assert.match(
+      environment["LIMPET_FLEET_SECRET"] ?? "",
+      /^\$\{LIMPET_FLEET_SECRET:-\}$/,
+      "no secret stands in the file",
+    );
+    // Behind the workers come the lease and the outbox, with two seconds each.
+    assert.ok(Number.parseInt(grace, 10) * 1_000 >= config.supervisor.stopTimeoutMs + 4_000, grace);
+    return config;
+  });
+  assert.equal(new Set(inForce.map(({ nodeId }) => nodeId)).size, 3);
+  assert.deepEqual([...new Set(inForce.map(({ redis }) => redis.url))], ["redis://redis:6379"]);
+  assert.ok(services["redis"]);
+  const [pools = 0] = inForce.map(({ workers }) => 2 * workers);
+  assert.equal(read("deploy/nginx/limpet.conf").match(/^upstream limpet_1_/gm)?.length, pools);
 });
 
 test("promtool takes the Prometheus configuration and its rules", () => {
@@ -79,13 +119,20 @@ test("each alert fires on the trouble it is for, and none on a node that works",
     assert.ok(tested.includes(`alertname="${alert}"`), alert);
 });
 
-test("Prometheus scrapes the gateway's ops port, and Grafana knows the scrape interval", () => {
+test("Prometheus scrapes the ops port of every node, and Grafana knows the scrape interval", () => {
   const prometheus = parse(read("deploy/prometheus/prometheus.yml")) as {
     global: { scrape_interval: string };
     scrape_configs: { static_configs: { targets: string[] }[] }[];
   };
   const targets = prometheus.scrape_configs.flatMap((job) => job.static_configs.flatMap((group) => group.targets));
-  assert.deepEqual(targets, ["gateway:9464"]);
+  assert.deepEqual(
+    targets,
+    nodes.map(([name]) => `${name}:9464`),
+  );
+  for (const [name, { expose = [], environment }] of nodes) {
+    assert.ok(expose.includes("9464"), name);
+    assert.equal(environment?.["LIMPET_OPS_HOST"], "0.0.0.0", name);
+  }
   const { datasources } = parse(read("deploy/grafana/provisioning/datasources/prometheus.yml")) as {
     datasources: { jsonData: { timeInterval: string } }[];
   };
@@ -138,7 +185,7 @@ test("the health checks pass on a node that works and fail without one", async (
   const unused = await freePort();
   const [healthcheck = ""] = instructions("HEALTHCHECK");
   const fromImage = JSON.parse(healthcheck.slice(healthcheck.indexOf("["))) as string[];
-  const [, ...fromCompose] = compose.services["gateway"]?.healthcheck.test ?? [];
+  const [, ...fromCompose] = services["node-1"]?.healthcheck.test ?? [];
   const onPort = (command: readonly string[], port: number): number | null => {
     const args = command.slice(1).map((arg) => arg.replace(":9464/", `:${port}/`));
     const { status } = spawnSync(process.execPath, args, {

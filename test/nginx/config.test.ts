@@ -184,7 +184,8 @@ test("every bad flag is reported at once, with its value and what is allowed", (
 });
 
 test("deploy/nginx/limpet.conf is what the command prints, and nginx takes it", async (t) => {
-  const args = ["--node", "0=gateway:3000", "--workers", "32"];
+  const nodes = [1, 2, 3].flatMap((id) => ["--node", `${id}=node-${id}:3000`]);
+  const args = [...nodes, "--workers", "2"];
   const file = path.join(root, "deploy/nginx/limpet.conf");
   const printed = limpetNginx(args).stdout;
   const command = `npx limpet nginx ${args.join(" ")} --out deploy/nginx/limpet.conf`;
@@ -194,7 +195,7 @@ test("deploy/nginx/limpet.conf is what the command prints, and nginx takes it", 
     "the README names the command",
   );
   const { ok, output } = await checkNginx(t, ({ port }) =>
-    printed.replaceAll("gateway:3000", "127.0.0.1:3000").replace("listen 80;", `listen 127.0.0.1:${port};`),
+    printed.replaceAll(/node-\d:3000/g, "127.0.0.1:3000").replace("listen 80;", `listen 127.0.0.1:${port};`),
   );
   assert.ok(ok, output);
 });

@@ -144,9 +144,7 @@ export class Membership {
 
   /** Gives the lease back, if Redis takes it: another node need not wait for its end. */
   async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#stopping.abort(new Error("the node's membership has ended"));
-    for (const done of this.#waiting) done();
+    this.#end("the node's membership has ended");
     const { uid, log } = this.#options;
     const release = async (): Promise<void> => {
       await this.#round;
@@ -258,8 +256,7 @@ export class Membership {
     this.#tell(this.#nodes, false);
     const waitMs = await this.#contend(claim);
     if (waitMs !== undefined) return waitMs;
-    clearTimeout(this.#timer);
-    this.#stopping.abort(new Error("the node's id is another's"));
+    this.#end("the node's id is another's");
     onYield(heldByAnother(id, claim.holder));
     return undefined;
   }
@@ -282,6 +279,13 @@ export class Membership {
     this.#nodes = nodes;
     this.#complete = complete;
     this.#options.onNodes(nodes, complete);
+  }
+
+  /** No round begins from here on, and nobody waits for one. */
+  #end(reason: string): void {
+    clearTimeout(this.#timer);
+    this.#stopping.abort(new Error(reason));
+    for (const done of this.#waiting) done();
   }
 
   #record(): NodeRecord {

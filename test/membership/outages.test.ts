@@ -194,3 +194,17 @@ test("a node that was started again while Redis was away outlives its own old le
   assert.deepEqual(again.yields, []);
   assert.equal(again.membership.nodes[0]?.uid, again.uid);
 });
+
+test("whoever waits for a reading of the table hears of its end, whatever Redis does and when the node ends", async (t) => {
+  const server = await startRedis(t);
+  const [first, second] = [await startMember(t, server.url), newMember(t, server.url)];
+  await second.membership.start(10_000);
+  await first.membership.refreshed();
+  assert.deepEqual(first.tables.at(-1)?.ids, [0, 1]);
+  await server.kill();
+  await first.membership.refreshed();
+  assert.equal(first.membership.complete, false);
+  const waiting = first.membership.refreshed();
+  await Promise.all([first.membership.stop(), waiting]);
+  await first.membership.refreshed();
+});

@@ -6,6 +6,7 @@ import { io, type ManagerOptions, type Socket } from "socket.io-client";
 import { parse } from "yaml";
 import { metricCatalog } from "../../src/telemetry/catalog.js";
 import { startNode, type TestNode } from "../support/node.js";
+import { startRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
 import { expand, readDashboard } from "./dashboard.js";
 import { startPrometheus, type Prometheus } from "./prometheus.js";
@@ -18,10 +19,16 @@ interface RulesFile {
   groups: { rules: { alert: string; expr: string }[] }[];
 }
 
-test("every panel and every alert has numbers on a real Prometheus that scrapes a real node under traffic", async (t) => {
-  const node = await startNode({ workers: 2 }, t);
+test("every panel and every alert has numbers on a real Prometheus that scrapes a real fleet under traffic", async (t) => {
+  const redis = await startRedis(t);
+  const [node, other] = await Promise.all([
+    startNode({ workers: 2, args: ["--redis", redis.url] }, t),
+    startNode({ workers: 1, args: ["--redis", redis.url] }, t),
+  ]);
   makeTraffic(t, node);
-  const prometheus = await startPrometheus(t, `127.0.0.1:${node.opsPort}`);
+  const target = `127.0.0.1:${node.opsPort}`;
+  const targets = [target, `127.0.0.1:${other.opsPort}`].sort();
+  const prometheus = await startPrometheus(t, targets);
   // From here a rate over the window has two samples with movement between them.
   await waitFor(
     async () => (await numbersOf(prometheus, `rate(limpet_handoff_seconds_count[${RATE_WINDOW}]) > 0`)).length > 0,
@@ -52,38 +59,50 @@ test("every panel and every alert has numbers on a real Prometheus that scrapes 
     const transports = new Set(shown.map(({ metric }) => metric["transport"]));
     assert.deepEqual([...transports].sort(), ["polling", "websocket"]);
     assert.deepEqual([...new Set(shown.map(({ metric }) => metric["worker"]))].sort(), ["0", "1"]);
-    const measured = await prometheus.query("process_resident_memory_bytes");
+    const measured = await prometheus.query(`process_resident_memory_bytes{instance="${target}"}`);
     assert.deepEqual(measured.map(({ metric }) => metric["worker"]).sort(), ["0", "1", "primary"]);
   });
 
-  await t.test("the variable `node` offers the node", async () => {
+  await t.test("the variable `node` offers each node", async () => {
     const variable = readDashboard().templating.list.find(({ name }) => name === "node");
     const [, metric = "", label = ""] = /^label_values\((\w+), (\w+)\)$/.exec(variable?.definition ?? "") ?? [];
     const offered = (await prometheus.query(metric)).map((series) => series.metric[label]);
-    assert.deepEqual(offered, [`127.0.0.1:${node.opsPort}`]);
+    assert.deepEqual(offered.sort(), targets);
   });
 
-  await t.test("each alert's expression speaks of series that exist, and none fires on a node that works", async () => {
-    const { groups } = parse(readFileSync(rulesFile, "utf8")) as RulesFile;
-    const rules = groups.flatMap((group) => group.rules);
-    assert.ok(rules.length >= 8);
-    for (const { alert, expr } of rules) {
-      assert.deepEqual(await prometheus.query(expr), [], alert);
-      const unbounded = expr.replace(/ (==|<|>) [\d.]+\s*$/, "");
-      assert.notEqual(unbounded, expr, `${alert} compares with a number`);
-      assert.ok((await prometheus.query(unbounded)).length > 0, `${alert}: ${unbounded}`);
-    }
-    const evaluated = await waitFor(
-      async () => {
-        const states = await prometheus.rules();
-        return states.length > 0 && states.every(({ health }) => health !== "unknown") && states;
-      },
-      { message: "the rules to be evaluated" },
-    );
+  await t.test(
+    "each alert's expression speaks of series that exist, and none fires on a fleet that works",
+    async () => {
+      const { groups } = parse(readFileSync(rulesFile, "utf8")) as RulesFile;
+      const rules = groups.flatMap((group) => group.rules);
+      assert.ok(rules.length >= 8);
+      for (const { alert, expr } of rules) {
+        assert.deepEqual(await prometheus.query(expr), [], alert);
+        const unbounded = expr.replace(/ (==|<|>) [\d.]+\s*$/, "");
+        assert.notEqual(unbounded, expr, `${alert} compares with a number`);
+        assert.ok((await prometheus.query(unbounded)).length > 0, `${alert}: ${unbounded}`);
+      }
+      const evaluated = await waitFor(
+        async () => {
+          const states = await prometheus.rules();
+          return states.length > 0 && states.every(({ health }) => health !== "unknown") && states;
+        },
+        { message: "the rules to be evaluated" },
+      );
+      assert.deepEqual(
+        (evaluated || []).map(({ name, health }) => [name, health]),
+        rules.map(({ alert }) => [alert, "ok"]),
+      );
+    },
+  );
+
+  await t.test("the panels show both nodes and that each is on the bus", async () => {
+    const up = await prometheus.query("limpet_bus_up");
     assert.deepEqual(
-      (evaluated || []).map(({ name, health }) => [name, health]),
-      rules.map(({ alert }) => [alert, "ok"]),
+      up.map(({ metric, value }) => [metric["instance"], value[1]]).sort(),
+      targets.map((name) => [name, "1"]),
     );
+    assert.equal((await prometheus.query("sum(1 - limpet_bus_up)"))[0]?.value[1], "0");
   });
 
   await t.test("every metric of the catalog is exported with its type, and promtool finds nothing to say", async () => {
@@ -112,3 +131,16 @@ function makeTraffic(t: TestContext, node: TestNode): void {
   const timer = setInterval(() => restless.disconnect().connect(), 300);
   t.after(() => clearInterval(timer));
 }
+
+test("a node without Redis has no series of the bus, and no alert of it", async (t) => {
+  const node = await startNode({ workers: 1 }, t);
+  const text = await (await fetch(`${node.opsUrl}/metrics`)).text();
+  for (const name of ["limpet_bus_up", "limpet_bus_lag_seconds", "limpet_bus_outbox_bytes"]) {
+    assert.match(text, new RegExp(`^# TYPE ${name} gauge$`, "m"));
+    assert.doesNotMatch(text, new RegExp(`^${name}\\b`, "m"));
+  }
+  const { passed, output } = promtool(["check", "metrics"], text);
+  assert.ok(passed, output);
+  const prometheus = await startPrometheus(t, [`127.0.0.1:${node.opsPort}`]);
+  assert.deepEqual(await prometheus.query("limpet_bus_up"), []);
+});

@@ -1,4 +1,4 @@
-/** A real Prometheus for the tests, with the project's own configuration and alert rules, pointed at the test's node. */
+/** A real Prometheus for the tests, with the project's own configuration and alert rules, pointed at the test's nodes. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -37,19 +37,19 @@ export interface Prometheus {
 }
 
 /** deploy/prometheus/prometheus.yml with the job's targets, the interval and the rules' paths made for this test. */
-function deriveConfig(target: string): string {
+function deriveConfig(targets: readonly string[]): string {
   const config = parse(readFileSync(CONFIG, "utf8")) as PrometheusConfig;
   config.global = { scrape_interval: "1s", evaluation_interval: "1s" };
   config.rule_files = config.rule_files.map((file) => path.resolve(path.dirname(CONFIG), file));
-  for (const job of config.scrape_configs) for (const group of job.static_configs) group.targets = [target];
+  for (const job of config.scrape_configs) for (const group of job.static_configs) group.targets = [...targets];
   return stringify(config);
 }
 
-/** Starts it and waits until it has scraped the target. */
-export async function startPrometheus(scope: Scope, target: string): Promise<Prometheus> {
+/** Starts it and waits until it has scraped the targets. */
+export async function startPrometheus(scope: Scope, targets: readonly string[]): Promise<Prometheus> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await launch(scope, target);
+      return await launch(scope, targets);
     } catch (error) {
       // Somebody else took the port in the meantime.
       if (attempt === ATTEMPTS || !String(error).includes("address already in use")) throw error;
@@ -57,10 +57,10 @@ export async function startPrometheus(scope: Scope, target: string): Promise<Pro
   }
 }
 
-async function launch(scope: Scope, target: string): Promise<Prometheus> {
+async function launch(scope: Scope, targets: readonly string[]): Promise<Prometheus> {
   const folder = mkdtempSync(path.join(tmpdir(), "limpet-prometheus-"));
   const port = await freePort();
-  writeFileSync(path.join(folder, "prometheus.yml"), deriveConfig(target));
+  writeFileSync(path.join(folder, "prometheus.yml"), deriveConfig(targets));
   const child = startGroup(
     tool("prometheus"),
     [
@@ -89,8 +89,12 @@ async function launch(scope: Scope, target: string): Promise<Prometheus> {
     ((await get(`query?query=${encodeURIComponent(expression)}`)) as { result: Series[] }).result;
 
   const scraped = await waitFor(
-    async () => child.exitCode !== null || (await query('up{job="limpet"} == 1')).length > 0,
-    { timeoutMs: 20_000, intervalMs: 200, message: () => `Prometheus to scrape ${target}; it wrote:\n${output}` },
+    async () => child.exitCode !== null || (await query('up{job="limpet"} == 1')).length === targets.length,
+    {
+      timeoutMs: 20_000,
+      intervalMs: 200,
+      message: () => `Prometheus to scrape ${targets.join(", ")}; it wrote:\n${output}`,
+    },
   );
   if (scraped === true && child.exitCode !== null) throw new Error(`Prometheus did not start:\n${output}`);
   return {

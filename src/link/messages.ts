@@ -68,7 +68,7 @@ export type UpMessage =
   /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
   | { readonly t: "settled"; readonly n: number }
   | ({ readonly t: "beat" } & Beat)
-  /** Answers `collect`; the body is the snapshot as JSON. */
+  /** Answers `collect`, or is {@link UNASKED}: then it holds what has changed. The body is the snapshot as JSON. */
   | { readonly t: "metrics"; readonly id: number };
 
 export interface Publish {
@@ -130,6 +130,9 @@ export interface RemoteNode {
   /** HOST:PORT of its port for clients; null until it listens. */
   readonly address: string | null;
 }
+
+/** The id of metrics that no `collect` asked for. */
+export const UNASKED = 0;
 
 export type DownMessage =
   /** The siblings that live; a slot that is not among them has no sessions. */

@@ -1,4 +1,5 @@
 /** Takes each message from a worker's link to the part it is for. */
+import { UNASKED } from "../link/messages.js";
 import type { MetricSnapshot, NodeMetrics } from "../telemetry/node-metrics.js";
 import type { Hub } from "./hub.js";
 import type { MetricsCollector } from "./metrics-collector.js";
@@ -51,7 +52,9 @@ export function createDispatch({
       case "metrics":
         if (worker !== undefined) {
           const snapshot = JSON.parse(body.toString()) as MetricSnapshot[];
-          nodeMetrics.update({ slot: worker.slot, incarnation: link.wid }, snapshot);
+          const identity = { slot: worker.slot, incarnation: link.wid };
+          if (message.id === UNASKED) nodeMetrics.merge(identity, snapshot);
+          else nodeMetrics.update(identity, snapshot);
         }
         collector.answered(link.wid, message.id);
         break;

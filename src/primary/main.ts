@@ -157,7 +157,6 @@ export async function startNode(config: Config, version: string, { onFatal }: No
     await links.listen();
     undo.push(() => links.close());
     undo.push(() => {
-      collector.stop();
       metrics.stop();
     });
     undo.push(async () => {

@@ -1,9 +1,8 @@
 /**
- * Keeps the workers' metrics up to date in the primary, so that a scrape never waits for a busy worker: each is asked every few seconds and at each
- * scrape, and what it said last is what counts until it says more.
+ * Asks the workers for their metrics at each scrape, and does not wait for a busy one: what it said last is what counts until it says more. Between
+ * scrapes nobody is asked: workers tell by themselves what must outlive them.
  */
 const SCRAPE_WAIT_MS = 250;
-const INTERVAL_MS = 2_000;
 
 export interface CollectorPeer {
   readonly wid: number;
@@ -19,15 +18,12 @@ interface Round {
 
 export class MetricsCollector {
   readonly #peers: () => readonly CollectorPeer[];
-  readonly #timer: NodeJS.Timeout;
   readonly #rounds = new Set<Round>();
   #id = 0;
 
   /** @param peers the workers that can be asked now */
   constructor(peers: () => readonly CollectorPeer[]) {
     this.#peers = peers;
-    this.#timer = setInterval(() => this.#ask(), INTERVAL_MS);
-    this.#timer.unref();
   }
 
   /** Asks every worker; returns when all have answered, or after {@link SCRAPE_WAIT_MS}. */
@@ -56,10 +52,6 @@ export class MetricsCollector {
       if (id < round.id || !round.missing.delete(wid)) continue;
       if (round.missing.size === 0) round.done();
     }
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
   }
 
   #ask(): number {

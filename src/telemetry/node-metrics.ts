@@ -53,6 +53,13 @@ export class NodeMetrics {
     if (!this.#ended.has(incarnation)) this.#workers.set(incarnation, { slot, snapshot });
   }
 
+  /** Takes what of a worker's metrics has changed; the rest is as it last said. */
+  merge(worker: WorkerIdentity, changed: readonly MetricSnapshot[]): void {
+    const byName = new Map(this.#workers.get(worker.incarnation)?.snapshot.map((metric) => [metric.name, metric]));
+    for (const metric of changed) byName.set(metric.name, metric);
+    this.update(worker, [...byName.values()]);
+  }
+
   /** The worker has ended. */
   retire(incarnation: number): void {
     if (this.#ended.has(incarnation)) return;

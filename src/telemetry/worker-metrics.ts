@@ -22,6 +22,8 @@ export interface WorkerMetrics extends Omit<MetricsOf<typeof workerCatalog>, key
   readonly loopLag: LoopLag;
   /** All values now, the app's included; what the primary's NodeMetrics takes, after its way through JSON. */
   snapshot(): Promise<MetricSnapshot[]>;
+  /** What must outlive the process, the app's metrics included, where anything of it has changed since the last call. */
+  changes(): Promise<MetricSnapshot[] | undefined>;
   /** Ends the measuring of the event loop. */
   stop(): void;
 }
@@ -33,6 +35,8 @@ export interface WorkerMetricsOptions {
 
 export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOptions = {}): WorkerMetrics {
   const own = new Registry();
+  /** What says something of this process only, and ends with it. */
+  const ofProcess = new Registry();
   const registry = new Registry();
   const tally: Tally = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
   const metrics = createMetrics(workerCatalog, own, {
@@ -41,14 +45,23 @@ export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOpti
     bytesReceived: () => tally.bytesReceived,
     bytesSent: () => tally.bytesSent,
   });
-  const loopLag = measureProcess(own);
+  const loopLag = measureProcess(ofProcess);
   const app = new AppCollector(registry, { onFailed: () => metrics.appErrors.inc(), onBroken: onAppError });
+  let told = "";
+  const lasting = async (): Promise<MetricSnapshot[]> => [...(await snapshotOf(own)), ...(await app.snapshot())];
   return {
     ...metrics,
     tally,
     registry,
     loopLag,
-    snapshot: async () => [...(await snapshotOf(own)), ...(await app.snapshot())],
+    snapshot: async () => [...(await snapshotOf(ofProcess)), ...(await lasting())],
+    changes: async () => {
+      const snapshot = await lasting();
+      const text = JSON.stringify(snapshot);
+      if (text === told) return undefined;
+      told = text;
+      return snapshot;
+    },
     stop: () => loopLag.stop(),
   };
 }

@@ -9,7 +9,14 @@ import type { HttpListener, Limpet } from "../apps/contract.js";
 import type { Config } from "../config/config.js";
 import { deepFreeze } from "../config/deep-readonly.js";
 import { toServerOptions } from "../config/socketio-options.js";
-import type { Awake, Boot, BootFailure, DownMessage, UpMessage } from "../link/messages.js";
+import {
+  UNASKED,
+  type Awake,
+  type Boot,
+  type BootFailure,
+  type DownMessage,
+  type UpMessage,
+} from "../link/messages.js";
 import { Wire } from "../link/wire.js";
 import { sidPrefix } from "../routing/address.js";
 import { createAppMetrics } from "../telemetry/app-metrics.js";
@@ -30,6 +37,8 @@ import { WriteTurn } from "./write-turn.js";
 import { Siblings } from "./siblings.js";
 
 const BEAT_MS = 1_000;
+/** A worker that is killed takes what it counted since its last report with it. */
+const BEATS_PER_REPORT = 2;
 const LINK_READ_BYTES = 64 * 1024;
 /** How long requests in flight may take once the worker stops. */
 const STOP_GRACE_MS = 2_000;
@@ -153,8 +162,10 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
 
   http.takeConnections();
   await http.listen(listenPath);
+  let beats = 0;
   beat = setInterval(() => {
     port.beat({ lagMs: metrics.loopLag.recentMaxMs(BEAT_MS), connections: { ...watch.connections } });
+    if (++beats % BEATS_PER_REPORT === 0) void reportChanges();
   }, BEAT_MS);
   wire.send({ t: "ready" } satisfies UpMessage);
   log.debug({ listenPath }, "worker takes connections");
@@ -172,6 +183,14 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
       onAppError(error, "a metric could not be collected");
     }
   }
+  async function reportChanges(): Promise<void> {
+    try {
+      const changed = await metrics.changes();
+      if (changed !== undefined && !stopping) port.metrics(UNASKED, changed);
+    } catch (error) {
+      onAppError(error, "a metric could not be collected");
+    }
+  }
   /** Closes the clients' transports, from which they reconnect by themselves, lets answers leave, and ends with the last counts told. */
   async function stop(): Promise<void> {
     if (stopping) return;
@@ -182,7 +201,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     http.server.closeAllConnections();
     siblings.close();
     remoteNodes.close();
-    await sendMetrics(0);
+    await sendMetrics(UNASKED);
     wire.end();
   }
 }

@@ -116,7 +116,7 @@ const sessions: readonly Scenario[] = [
   {
     name: "the event loop of the worker stands still",
     moves: [{ name: "limpet_event_loop_lag_seconds_sum", labels: { worker: "0" }, atLeast: 0.4 }],
-    run: async (node, t) => (await openClient(t, node)).send('42["block",500]'),
+    run: async (node, t) => (await openClient(t, node)).send('42["block",1000]'),
   },
 ];
 

@@ -64,6 +64,30 @@ test("counts of the same name from workers and primary make one sum", async (t) 
   assert.equal(read(text, 'limpet_hub_messages_total{outcome="dropped"}'), 5);
 });
 
+test("a worker reports by itself what must outlive it, where that has changed, and keeps what else it last said", async (t) => {
+  const node = new NodeMetrics();
+  const worker = startWorker(t);
+  const identity = { slot: 0, incarnation: 1 };
+  node.update(identity, await told(worker));
+  assert.ok(await worker.changes(), "the first report holds everything");
+  assert.equal(await worker.changes(), undefined);
+  worker.loopLag.tick();
+  assert.equal(await worker.changes(), undefined, "what only says something of the process is nothing to report");
+  worker.sessionsOpened.inc(3);
+  worker.tally.messagesSent += 7;
+  const changed = await worker.changes();
+  assert.ok(changed !== undefined);
+  node.merge(identity, changed);
+  const live = await node.render([]);
+  assert.equal(read(live, "limpet_sessions_opened_total"), 3);
+  assert.ok((read(live, 'process_resident_memory_bytes{worker="0"}') ?? 0) > 0);
+  node.retire(1);
+  node.merge(identity, changed);
+  const after = await node.render([]);
+  assert.equal(read(after, "limpet_sessions_opened_total"), 3);
+  assert.equal(read(after, "limpet_messages_sent_total"), 7);
+});
+
 test("a worker that ended stays counted, its gauges do not", async (t) => {
   const node = new NodeMetrics();
   const worker = startWorker(t);

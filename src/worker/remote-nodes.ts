@@ -74,28 +74,36 @@ export class RemoteNodes {
 
   /** As {@link owner}, from a table that is read anew; `unknown` where that takes too long. */
   async soughtOwner(address: Address): Promise<RemoteOwner> {
-    if (!this.#options.inFleet) return this.owner(address);
-    const late = new AbortController();
-    const isLate = await Promise.race([
-      this.#sought().then(() => false),
-      delay(SEEK_MS, true, { signal: late.signal }).catch(() => true),
-    ]);
-    late.abort();
+    const isFresh = await this.#refreshed();
     const owner = this.owner(address);
-    return isLate && owner.kind === "gone" ? { kind: "unknown" } : owner;
+    return owner.kind === "gone" && !isFresh ? { kind: "unknown" } : owner;
   }
 
-  /** Nobody was reached by that route. @returns whether the node is known to be gone */
-  unreached({ node, slot }: Address, route: Route): boolean {
+  /** Nobody was reached by that route. @returns whether the node is known to be gone, by a table that is read anew */
+  async isGone({ node, slot }: Address, route: Route): Promise<boolean> {
+    const isFresh = await this.#refreshed();
     const known = this.#known.get(node);
-    if (known === undefined) return this.owner({ node, slot }).kind === "gone";
-    if (known.listed || !this.#complete || known.routes.get(slot) !== route) return false;
+    if (!isFresh || !this.#complete || this.#unreachable.has(node)) return false;
+    if (known === undefined) return true;
+    if (known.listed || known.routes.get(slot) !== route) return false;
     this.#known.delete(node);
     return true;
   }
 
   close(): void {
     for (const { routes } of this.#known.values()) for (const route of routes.values()) route.close();
+  }
+
+  /** @returns whether the table was read anew in time */
+  async #refreshed(): Promise<boolean> {
+    if (!this.#options.inFleet) return true;
+    const late = new AbortController();
+    const isFresh = await Promise.race([
+      this.#sought().then(() => true),
+      delay(SEEK_MS, false, { signal: late.signal }).catch(() => false),
+    ]);
+    late.abort();
+    return isFresh;
   }
 
   /** A reading that has begun already may have missed what the caller asks for. */

@@ -87,11 +87,12 @@ export class Rescue {
     const byNode = provenance.receive(request, bySibling);
     const verdict = bySibling ? undefined : this.#judge(request, byNode);
     if (verdict === undefined) exchange.serve();
-    else if (verdict.target === "node" && verdict.outcome === "gone") void this.#seek(verdict.owner, exchange);
+    else if (verdict.target === "node" && verdict.route === undefined && verdict.outcome !== "loop")
+      void this.#seek(verdict.owner, exchange);
     else this.#carryOut(verdict, exchange);
   }
 
-  /** The owner's node is not in the table: it is gone, or has come a moment ago. */
+  /** The owner's node is not in the table: it may have come a moment ago. */
   async #seek(owner: Address, exchange: Exchange): Promise<void> {
     const found = await this.#options.nodes.soughtOwner(owner);
     // A client that has given up in the meantime has no use for an answer.
@@ -121,8 +122,9 @@ export class Rescue {
       onForwarded: () => onRescue(target, "forwarded"),
       onFailed: () => onRescue(target, "failed"),
       onUnanswered: (wasReached) => {
-        const isGone = this.#isGone(target, owner, route, wasReached);
-        answer(isGone ? "gone" : "unknown", isGone);
+        void this.#isGone(target, owner, route, wasReached).then((isGone) => {
+          if (!exchange.end.destroyed) answer(isGone ? "gone" : "unknown", isGone);
+        });
       },
     });
   }
@@ -146,10 +148,10 @@ export class Rescue {
     return verdictOn(owner, found);
   }
 
-  #isGone(target: RescueTarget, owner: Address, route: Route, wasReached: boolean): boolean {
+  async #isGone(target: RescueTarget, owner: Address, route: Route, wasReached: boolean): Promise<boolean> {
     const { siblings, nodes } = this.#options;
     if (target === "worker") return siblings.route(owner.slot) === undefined;
-    return !wasReached && nodes.unreached(owner, route);
+    return !wasReached && nodes.isGone(owner, route);
   }
 }
 

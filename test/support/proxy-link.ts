@@ -58,6 +58,10 @@ export class ProxyLink implements Link {
     return !this.#client.destroyed;
   }
 
+  get addressAtServer(): string {
+    return `${this.#server.localAddress}:${this.#server.localPort}`;
+  }
+
   get #stalled(): boolean {
     return this.#rules.isStalled(this);
   }

@@ -12,6 +12,8 @@ export interface Link {
   readonly toServerBytes: number;
   readonly toClientBytes: number;
   readonly open: boolean;
+  /** As CLIENT LIST has it, while it is open. */
+  readonly addressAtServer: string;
 }
 
 /** Which connections are meant. One that comes to fit later is treated from then on, before the chunk that makes it fit is passed on. */

@@ -5,7 +5,8 @@
  * said again. It reconnects by itself, for ever. No error of Redis ends the process.
  */
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import type { RedisPlace } from "./redis-url.js";
+import { explained, inPlainWords } from "./redis-error.js";
+import type { RedisHost, RedisPlace } from "./redis-url.js";
 
 export type RedisArgument = string | number | Buffer;
 export type RedisCommand = readonly [command: string, ...args: RedisArgument[]];
@@ -36,7 +37,7 @@ export interface RedisConnection {
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>;
   /** MULTI … EXEC in one write: all of it or nothing. @returns a reply for each command */
   transaction(commands: readonly RedisCommand[]): Promise<unknown[]>;
-  /** On each master: one reply where there is one server. */
+  /** On each server of a cluster, replicas too: one reply where there is one server. */
   callEach(command: string, ...args: RedisArgument[]): Promise<unknown[]>;
   /** Drops the connection and makes it anew. */
   reset(): void;
@@ -62,62 +63,105 @@ export interface RedisListener {
 /** Replies as RESP2 has them: no mapping. */
 type ClientOptions = Omit<RedisOptions, "replyMapping">;
 
+/** For the connection, and once more until Redis has let it in. */
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_RETRY_MS = 2_000;
 const SLOTS_REFRESH_MS = 5_000;
+const SLOTS_REFRESH_TIMEOUT_MS = 2_000;
+/** A subscriber that has nothing to say asks so often whether anybody is there. */
+const SUBSCRIBER_PING_MS = 2_000;
 
 /** With jitter, so that a fleet does not come back in one instant. */
 const retryDelay = (attempt: number): number => Math.min(50 * 2 ** attempt, MAX_RETRY_MS) * (0.5 + Math.random() / 2);
 
 export function connectRedis(settings: RedisSettings, listener: RedisListener): RedisConnection {
-  const client = createClient(settings, listener);
+  const client = settings.place.kind === "cluster" ? createCluster(settings) : createSingle(settings);
+  const close = keepConnected(client, listener);
   return {
     get ready() {
       return client.status === "ready";
     },
-    call: (command, ...args) => client.call(command, ...args),
-    callBuffer: (command, ...args) => client.callBuffer(command, ...args),
+    call: (command, ...args) => explained(client.call(command, ...args)),
+    callBuffer: (command, ...args) => explained(client.callBuffer(command, ...args)),
     transaction: async (commands) => {
-      const replies = await client.multi(commands.map(([name, ...args]) => [name.toLowerCase(), ...args])).exec();
+      const batch = client.multi(commands.map(([name, ...args]) => [name.toLowerCase(), ...args]));
+      const replies = await explained(batch.exec());
       // Null: a WATCH failed, and nothing here watches.
       return (replies ?? []).map(([error, reply]) => {
         if (error !== null) throw error;
         return reply;
       });
     },
-    callEach: (command, ...args) =>
-      client instanceof Cluster
-        ? Promise.all(client.nodes("master").map((node) => node.call(command, ...args)))
-        : client.call(command, ...args).then((reply) => [reply]),
-    reset: () => client.disconnect(true),
-    close: () => client.disconnect(),
+    callEach: (command, ...args) => {
+      const nodes = client instanceof Cluster ? client.nodes() : [client];
+      return explained(Promise.all(nodes.map((node) => node.call(command, ...args))));
+    },
+    reset: () => reset(client),
+    close,
   };
 }
 
+/** Of a cluster any node will do: what is published reaches all of them. */
 export function connectSubscriber(
   settings: RedisSettings,
   listener: RedisListener & { readonly onMessage: (channel: string, message: Buffer) => void },
 ): RedisSubscriber {
-  const client = createClient(settings, listener, { autoResubscribe: false });
+  const client =
+    settings.place.kind === "cluster"
+      ? createClusterSubscriber(settings)
+      : createSingle(settings, { autoResubscribe: false });
+  const close = keepConnected(client, listener);
   client.on("messageBuffer", (channel: Buffer, message: Buffer) => listener.onMessage(channel.toString(), message));
+  // Only a connection that waits for an answer is known to have stalled.
+  const pinger = setInterval(() => {
+    if (client.status === "ready") explained(client.ping()).catch((error: Error) => listener.onError?.(error));
+  }, SUBSCRIBER_PING_MS);
   return {
     get ready() {
       return client.status === "ready";
     },
-    subscribe: async (channels) => void (await client.subscribe(...channels)),
-    unsubscribe: async (channels) => void (await client.unsubscribe(...channels)),
-    reset: () => client.disconnect(true),
-    close: () => client.disconnect(),
+    subscribe: async (channels) => void (await explained(client.subscribe(...channels))),
+    unsubscribe: async (channels) => void (await explained(client.unsubscribe(...channels))),
+    reset: () => reset(client),
+    close: () => {
+      clearInterval(pinger);
+      close();
+    },
   };
 }
 
-function createClient(settings: RedisSettings, listener: RedisListener, own: ClientOptions = {}): Redis | Cluster {
-  const { place } = settings;
-  const client = place.kind === "cluster" ? createCluster(settings, own) : createSingle(settings, own);
-  client.on("ready", () => listener.onReady?.());
-  client.on("close", () => listener.onLost?.());
-  client.on("error", (error: Error) => listener.onError?.(error));
-  return client;
+/** @returns what closes the connection for good */
+function keepConnected(client: Redis | Cluster, { onReady, onLost, onError }: RedisListener): () => void {
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+  // Whoever accepts connections and says nothing would hold this one for ever.
+  client.on("connect", () => {
+    timer = setTimeout(() => client.disconnect(true), CONNECT_TIMEOUT_MS);
+  });
+  client.on("ready", () => {
+    clearTimeout(timer);
+    onReady?.();
+  });
+  client.on("close", () => {
+    clearTimeout(timer);
+    onLost?.();
+  });
+  client.on("error", (error: Error) => onError?.(inPlainWords(error)));
+  client.on("node error", (error: Error) => onError?.(inPlainWords(error)));
+  // ioredis gives up where the sentinels announce a new master in the moment in which they are asked for it.
+  client.on("end", () => {
+    if (!closed) timer = setTimeout(() => void client.connect().catch(onError), retryDelay(1));
+  });
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+    client.disconnect();
+  };
+}
+
+/** One that is not ready is being made anew already, and a cluster that is told so at the wrong moment would never be ready again. */
+function reset(client: Redis | Cluster): void {
+  if (client.status === "ready") client.disconnect(true);
 }
 
 function commonOptions({ place, username, password, tls, name, stallTimeoutMs }: RedisSettings): ClientOptions {
@@ -146,7 +190,7 @@ function tlsOptions({ ca, cert, key, verify }: RedisSettings["tls"]): NonNullabl
   };
 }
 
-function createSingle(settings: RedisSettings, own: ClientOptions): Redis {
+function createSingle(settings: RedisSettings, own: ClientOptions = {}): Redis {
   const { place, sentinelPassword } = settings;
   const common: ClientOptions = {
     ...commonOptions(settings),
@@ -163,6 +207,7 @@ function createSingle(settings: RedisSettings, own: ClientOptions): Redis {
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(place.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(settings.tls) } : {}),
     sentinelRetryStrategy: retryDelay,
+    sentinelReconnectStrategy: retryDelay,
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
     failoverDetector: true,
     // A master that was demoted says so: the sentinels know the new one.
@@ -170,16 +215,59 @@ function createSingle(settings: RedisSettings, own: ClientOptions): Redis {
   });
 }
 
-function createCluster(settings: RedisSettings, own: ClientOptions): Cluster {
+function createCluster(settings: RedisSettings): Cluster {
   const { tls, ...common } = commonOptions(settings);
-  return new Cluster(
+  const cluster = new Cluster(
     settings.place.hosts.map((host) => ({ ...host })),
     {
-      redisOptions: { ...common, ...own, ...(tls === undefined ? {} : { tls }) },
+      redisOptions: { ...common, ...(tls === undefined ? {} : { tls }) },
       enableOfflineQueue: false,
       clusterRetryStrategy: retryDelay,
+      // A command whose reply was lost is not said again: whoever sent it decides.
+      retryDelayOnFailover: 0,
       slotsRefreshInterval: SLOTS_REFRESH_MS,
-      slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+      slotsRefreshTimeout: SLOTS_REFRESH_TIMEOUT_MS,
+      // Certificates are for names.
+      ...(tls === undefined ? {} : { dnsLookup: (host, done) => done(null, host) }),
     },
   );
+  // Else the first command to each node would make the connection, and the second be refused because it is not there yet.
+  cluster.on("+node", (node: Redis) => {
+    if (node.status === "wait") node.connect().catch((error: Error) => cluster.emit("node error", error));
+  });
+  return cluster;
+}
+
+/**
+ * A connection to one node of the cluster, and to the next when that is lost. The subscriber that a Cluster has of its own does not tell when it
+ * was lost, nor whether it hears its channels again.
+ */
+function createClusterSubscriber(settings: RedisSettings): Redis {
+  const { hosts } = settings.place;
+  let known: readonly RedisHost[] = hosts;
+  let next = Math.floor(Math.random() * hosts.length);
+  const client: Redis = new Redis({
+    ...commonOptions(settings),
+    ...hosts[next],
+    autoResubscribe: false,
+    enableOfflineQueue: false,
+    retryStrategy: (attempt) => {
+      Object.assign(client.options, known[++next % known.length]);
+      return retryDelay(attempt);
+    },
+  });
+  client.on("ready", () => {
+    explained(client.cluster("SLOTS")).then(
+      (ranges) => (known = [...nodesOf(ranges), ...hosts]),
+      (error: Error) => client.emit("error", error),
+    );
+  });
+  return client;
+}
+
+/** @param ranges as CLUSTER SLOTS answers: first slot, last slot, and then the nodes that hold them */
+function nodesOf(ranges: unknown): RedisHost[] {
+  const nodes = (ranges as unknown[][]).flatMap((range) => range.slice(2) as [host: string, port: number][]);
+  const byName = new Map(nodes.map(([host, port]) => [`${host}:${port}`, { host, port }]));
+  return [...byName.values()].filter(({ host }) => host !== "");
 }

@@ -15,14 +15,17 @@ export interface BusHealthOptions {
   readonly now: () => number;
 }
 
-/** A ping that is older is an outage. */
-const PING_TIMEOUT_MS = 2_000;
+/** Silence that is longer is an outage. */
+export const SILENCE_MS = 2_000;
+/** An error that is older tells nothing of an outage that begins. */
+const RECENT_MS = 5_000;
 
 export class BusHealth {
   readonly #options: BusHealthOptions;
   #up = false;
   #changedAtMs: number;
   #lastError: string | undefined;
+  #failedAtMs = -Infinity;
   #pingedAtMs: number | undefined;
   /** An entry on its way, by which the lag is measured. */
   #sample: { n: number; atMs: number } | undefined;
@@ -43,7 +46,7 @@ export class BusHealth {
     const waitingMs = this.#sample === undefined ? 0 : this.#options.now() - this.#sample.atMs;
     return {
       up: this.#up,
-      reason: this.#up ? undefined : (this.#lastError ?? "Redis has not answered yet"),
+      reason: this.#up ? undefined : this.#reason,
       lagSeconds: Math.max(this.#lagMs, waitingMs) / 1_000,
       outboxBytes,
     };
@@ -51,6 +54,7 @@ export class BusHealth {
 
   failed({ message }: Error): void {
     this.#lastError = message;
+    this.#failedAtMs = this.#options.now();
   }
 
   appended(n: number): void {
@@ -79,8 +83,7 @@ export class BusHealth {
   /** Looks whether the state has changed. */
   check(isUp: () => boolean): void {
     const { log, now } = this.#options;
-    const isSilent = this.#pingedAtMs !== undefined && now() - this.#pingedAtMs > PING_TIMEOUT_MS;
-    const up = this.#hasEchoed && !isSilent && isUp();
+    const up = this.#hasEchoed && !this.#isSilent && isUp();
     if (up === this.#up) return;
     const seconds = Math.round(now() - this.#changedAtMs) / 1_000;
     this.#up = up;
@@ -90,8 +93,8 @@ export class BusHealth {
       log.info({ afterSeconds: seconds }, "bus up");
       for (const resolve of this.#waiters) resolve();
     } else {
-      this.#lastError ??= isSilent ? "Redis does not answer" : "Redis cannot be reached";
-      log.error({ reason: this.#lastError }, "bus down: other nodes are out of reach, local traffic goes on");
+      if (now() - this.#failedAtMs > RECENT_MS) this.#lastError = undefined;
+      this.#logDown();
     }
   }
 
@@ -104,8 +107,24 @@ export class BusHealth {
         this.#waiters.delete(done);
         resolve(this.#up);
       };
-      const timer = setTimeout(done, timeoutMs);
+      const timer = setTimeout(() => {
+        this.#logDown();
+        done();
+      }, timeoutMs);
       this.#waiters.add(done);
     });
+  }
+
+  get #isSilent(): boolean {
+    return this.#pingedAtMs !== undefined && this.#options.now() - this.#pingedAtMs > SILENCE_MS;
+  }
+
+  get #reason(): string {
+    if (this.#isSilent) return "Redis does not answer";
+    return this.#lastError ?? (this.#hasEchoed ? "Redis cannot be reached" : "Redis has not answered yet");
+  }
+
+  #logDown(): void {
+    this.#options.log.error({ reason: this.#reason }, "bus down: other nodes are out of reach, local traffic goes on");
   }
 }

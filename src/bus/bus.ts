@@ -18,7 +18,7 @@ import type { Publish, Reply } from "../link/messages.js";
 import { decodePayload, packMessage, unpackMessage, type Payload } from "../link/payload.js";
 import { Answering } from "./answering.js";
 import { Asking, type Response } from "./asking.js";
-import { BusHealth, type BusState } from "./bus-health.js";
+import { BusHealth, SILENCE_MS, type BusState } from "./bus-health.js";
 import { Channels } from "./channels.js";
 import { encodeEntry, type EntryHeader } from "./entry.js";
 import { Inbox } from "./inbox.js";
@@ -282,7 +282,7 @@ export class Bus {
   readonly #isUp = (): boolean =>
     this.redis.ready &&
     !this.#writer.failing &&
-    this.#writer.stalledMs < 2 * TICK_MS &&
+    this.#writer.stalledMs < SILENCE_MS &&
     this.#reader.healthy &&
     this.#subscriber.ready;
 
@@ -290,7 +290,8 @@ export class Bus {
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
     if (this.#reader.overdueMs > this.#options.stallTimeoutMs) this.#reading.reset();
     this.#inbox.forget(this.#options.retentionMs);
-    if (this.redis.ready) this.#health.ping(this.redis.call("PING"));
+    // Of a cluster, the server that holds the stream is asked.
+    if (this.redis.ready) this.#health.ping(this.redis.call("EXISTS", this.#options.stream));
     this.#check();
   }
 

@@ -5,34 +5,9 @@ import type { Socket } from "socket.io-client";
 import { startNginx } from "../support/nginx.js";
 import { startNode } from "../support/node.js";
 import { waitFor } from "../support/wait.js";
-import { call, connectClients, rescuesOf, startFleet, type Fleet } from "./fleet.js";
+import { call, connectClients, rescuesOf, startFleet, talk, type Fleet } from "./fleet.js";
 
 const CLIENTS = 100;
-const ROUNDS = 10;
-const ROOM = "everybody";
-
-/** Every client calls, and every client hears every tenth. */
-async function talk(clients: readonly Socket[]): Promise<void> {
-  const heard = new Map(clients.map((client) => [client, 0]));
-  for (const client of clients) {
-    client.on("said", () => heard.set(client, (heard.get(client) ?? 0) + 1));
-  }
-  await Promise.all(clients.map((client) => call(client, "join", ROOM)));
-  let said = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const echoed = await Promise.all(clients.map((client, i) => call(client, "echo", `${round}/${i}`)));
-    assert.deepEqual(
-      echoed,
-      clients.map((_, i) => `${round}/${i}`),
-    );
-    await Promise.all(clients.filter((_, i) => i % 50 === round).map((client) => call(client, "say", ROOM, "hello")));
-    said += clients.filter((_, i) => i % 50 === round).length;
-  }
-  await waitFor(() => [...heard.values()].every((count) => count === said), {
-    timeoutMs: 20_000,
-    message: () => `${said} messages for each; there were ${[...new Set(heard.values())].join(", ")}`,
-  });
-}
 
 async function workersOf(clients: readonly Socket[]): Promise<Set<number>> {
   const answers = await Promise.all(clients.map((client) => call(client, "whoami")));

@@ -1,11 +1,15 @@
 /** A real node behind a real nginx, and stock clients through it. */
+import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 import { nginxConfig, type NginxOptions } from "../../src/cli/nginx-config.js";
 import { startNginx, type Nginx } from "../support/nginx.js";
 import { startNode, type NodeOptions, type TestNode } from "../support/node.js";
-import { within } from "../support/wait.js";
+import { waitFor, within } from "../support/wait.js";
 import { DEFAULTS } from "./options.js";
+
+const ROUNDS = 10;
+const ROOM = "everybody";
 
 export interface Fleet {
   readonly node: TestNode;
@@ -53,6 +57,29 @@ export async function connectClients(
 
 export const call = (client: Socket, ...args: [string, ...unknown[]]): Promise<unknown> =>
   client.timeout(15_000).emitWithAck(...args) as Promise<unknown>;
+
+/** Every client calls, and every client hears every tenth. */
+export async function talk(clients: readonly Socket[]): Promise<void> {
+  const heard = new Map(clients.map((client) => [client, 0]));
+  for (const client of clients) {
+    client.on("said", () => heard.set(client, (heard.get(client) ?? 0) + 1));
+  }
+  await Promise.all(clients.map((client) => call(client, "join", ROOM)));
+  let said = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const echoed = await Promise.all(clients.map((client, i) => call(client, "echo", `${round}/${i}`)));
+    assert.deepEqual(
+      echoed,
+      clients.map((_, i) => `${round}/${i}`),
+    );
+    await Promise.all(clients.filter((_, i) => i % 50 === round).map((client) => call(client, "say", ROOM, "hello")));
+    said += clients.filter((_, i) => i % 50 === round).length;
+  }
+  await waitFor(() => [...heard.values()].every((count) => count === said), {
+    timeoutMs: 20_000,
+    message: () => `${said} messages for each; there were ${[...new Set(heard.values())].join(", ")}`,
+  });
+}
 
 export interface Rescues {
   readonly forwarded: number;

@@ -23,7 +23,7 @@ export interface MemberOptions extends NodeOptions {
 /** Starts a node of the fleet. */
 export function startMember(
   t: TestContext,
-  redis: TestRedis,
+  redis: Pick<TestRedis, "url">,
   id: number,
   options: MemberOptions = {},
 ): Promise<TestNode> {

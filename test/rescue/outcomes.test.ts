@@ -1,7 +1,7 @@
 /** What becomes of a request whose owner's node does not answer: 400 only where it is known to be gone, 503 while it is not; never a loop. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { connect } from "node:net";
 import test, { type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { EngineRefusal, PollingSession, WebSocketSession } from "../support/engine-client.js";
@@ -21,24 +21,7 @@ import {
   tableIsComplete,
   TEXT,
 } from "./fleet.js";
-
-/** Something of the test's own at an address that a node says is its own. */
-async function standIn(t: TestContext, onConnection: (socket: Socket) => void): Promise<{ address: string }> {
-  const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.on("error", () => undefined);
-    onConnection(socket);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  });
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  return { address: `127.0.0.1:${address.port}` };
-}
+import { answerHalf, startStandIn } from "./stand-in.js";
 
 /** A port whose listener accepts nobody any more: the kernel leaves those who connect without an answer. */
 async function fullListener(t: TestContext): Promise<number> {
@@ -136,7 +119,7 @@ test("an address that takes no connection is given up after 3 s", async (t) => {
 });
 
 test("an owner that takes the connection and is silent is given up once no poll can wait that long", async (t) => {
-  const { address } = await standIn(t, () => undefined);
+  const address = await startStandIn(t, () => undefined);
   const env = {
     LIMPET_SOCKETIO_PING_INTERVAL: "1000",
     LIMPET_SOCKETIO_PING_TIMEOUT: "500",
@@ -152,8 +135,7 @@ test("an owner that takes the connection and is silent is given up once no poll 
 });
 
 test("an owner that breaks off in the middle of its answer leaves no whole answer, and is counted", async (t) => {
-  const half = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nhalf";
-  const { address } = await standIn(t, (socket) => void socket.once("data", () => socket.end(half)));
+  const address = await startStandIn(t, answerHalf);
   const { a, b } = await startFleet(t, {}, { advertise: address });
   const { connection, session } = await stray(t, b, a);
   await assert.rejects(connection.request({ target: session.target }), /ended before a response was complete/);

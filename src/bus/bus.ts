@@ -47,6 +47,8 @@ export interface BusOptions {
   readonly stallTimeoutMs: number;
   readonly local: LocalSide;
   readonly counters: BusCounters;
+  /** Redis can be written to, at first or again. */
+  readonly onReady: () => void;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -86,7 +88,7 @@ export class Bus {
 
     this.redis = connectRedis(
       { ...connection, name: "limpet-writer" },
-      { onReady: () => this.#writer.wake(), onLost, onError },
+      { onReady: () => this.#onReady(), onLost, onError },
     );
     this.#reading = connectRedis(
       // Watched by the ticker: a timer for each read would cost as much as the read.
@@ -285,6 +287,11 @@ export class Bus {
     this.#writer.stalledMs < SILENCE_MS &&
     this.#reader.healthy &&
     this.#subscriber.ready;
+
+  #onReady(): void {
+    this.#writer.wake();
+    this.#options.onReady();
+  }
 
   #tick(): void {
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();

@@ -7,6 +7,7 @@ import { packageVersion } from "../lib/package-version.js";
 import { checkCommand } from "./check.js";
 import { addConfigOptions, loadFromCommand } from "./config-options.js";
 import { nginxCommand } from "./nginx.js";
+import { reloadCommand } from "./reload.js";
 import { nodesCommand } from "./nodes.js";
 import { PROGRAM_HELP, START_HELP } from "./usage.js";
 
@@ -20,10 +21,10 @@ function startCommand(): Command {
   return addConfigOptions(command)
     .addHelpText("after", START_HELP)
     .action(async () => {
-      const loaded = loadFromCommand(command);
+      loadFromCommand(command);
       // Imported here, so that the other commands do not load what a node needs.
       const { runStart } = await import("./start.js");
-      await runStart(loaded);
+      await runStart(() => loadFromCommand(command));
     });
 }
 
@@ -49,6 +50,7 @@ const program = new Command("limpet")
   .showHelpAfterError("(limpet --help lists the commands)")
   .addCommand(startCommand())
   .addCommand(checkCommand())
+  .addCommand(reloadCommand())
   .addCommand(nginxCommand())
   .addCommand(nodesCommand());
 

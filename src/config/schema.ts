@@ -148,6 +148,15 @@ export const configSchema = z.strictObject({
   redis: redisSchema,
   bus: busSchema,
   fleet: fleetSchema,
+  drain: z.strictObject({
+    deadlineMs: timeKey(0, 25_000, "How long a worker that stops may take to close its clients, one after another."),
+    perSecond: key(z.int().min(1).max(1_000_000).nullable().default(null), {
+      description: "Clients that a node which stops, or a worker that a reload replaces, closes in a second.",
+      allowed: "an integer from 1 to 1000000, or null for the default",
+      textForm: "integer",
+      defaultText: "all within 4/5 of the deadline, 10 at least",
+    }),
+  }),
   supervisor: z.strictObject({
     readyTimeoutMs: timeKey(1, 60_000, "How long a worker may take from its start to ready."),
     hangTimeoutMs: key(z.int().min(1).max(MAX_TIMER_MS).nullable().default(null), {

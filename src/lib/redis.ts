@@ -65,6 +65,8 @@ type ClientOptions = Omit<RedisOptions, "replyMapping">;
 
 /** For the connection, and once more until Redis has let it in. */
 const CONNECT_TIMEOUT_MS = 5_000;
+/** How long a connection that is closed may take to end by itself. */
+const DISCONNECT_TIMEOUT_MS = 200;
 const MAX_RETRY_MS = 2_000;
 const SLOTS_REFRESH_MS = 5_000;
 const SLOTS_REFRESH_TIMEOUT_MS = 2_000;
@@ -174,6 +176,7 @@ function commonOptions({ place, username, password, tls, name, stallTimeoutMs }:
     protocol: 2,
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     ...(stallTimeoutMs === undefined ? {} : { socketTimeout: stallTimeoutMs }),
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

@@ -124,6 +124,14 @@ export interface Sibling {
   readonly path: string;
 }
 
+export interface StopOptions {
+  readonly drain: {
+    /** Sessions of the worker that are closed in a second; null: all within 4/5 of the deadline. */
+    readonly perSecond: number | null;
+    readonly deadlineMs: number;
+  };
+}
+
 /** Another node of the fleet. */
 export interface RemoteNode {
   readonly id: number;
@@ -152,4 +160,4 @@ export type DownMessage =
   | { readonly t: "sought"; readonly id: number }
   | { readonly t: "collect"; readonly id: number }
   /** Close the clients so that they reconnect elsewhere, finish requests in flight, exit. */
-  | { readonly t: "stop" };
+  | ({ readonly t: "stop" } & StopOptions);

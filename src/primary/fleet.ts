@@ -35,6 +35,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #membership: Membership;
   readonly #listening: Promise<boolean>;
+  #isMember = false;
 
   /** Connects at once; whether Redis answers is seen later. */
   constructor(options: FleetOptions) {
@@ -51,6 +52,9 @@ export class Fleet {
         dropped: (reason) => metrics.busDropped.inc({ reason }),
         skipped: () => metrics.busSkipped.inc(),
         gap: (cause) => metrics.busGaps.inc({ cause }),
+      },
+      onReady: () => {
+        if (this.#isMember) this.#membership.refresh();
       },
       log,
       now,
@@ -93,7 +97,9 @@ export class Fleet {
    * @throws Error with the name StartError where another node holds the id
    */
   async claimId(): Promise<number> {
-    return this.#membership.start(this.#options.config.bus.startTimeoutMs);
+    const id = await this.#membership.start(this.#options.config.bus.startTimeoutMs);
+    this.#isMember = true;
+    return id;
   }
 
   /** @returns whether an entry of this node has come back through the stream; false after the time for it is over */

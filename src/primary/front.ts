@@ -42,6 +42,7 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #server: Server;
   readonly #reading = new Set<Socket>();
+  #draining = false;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -62,6 +63,11 @@ export class Front {
     return address.port;
   }
 
+  /** From now on only requests of sessions that exist get through. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   /** Stops accepting; connections whose request line is not complete yet are closed. */
   close(): void {
     this.#server.close();
@@ -76,7 +82,7 @@ export class Front {
     // Without an owner here any worker will do: it knows whom to forward to, or answers for the owner that is gone.
     const owner = address?.node === nodeId ? targets.owner(address.slot) : undefined;
     const chosen = owner ?? targets.next(maxPendingHandoffs);
-    if (chosen === undefined) this.#refuse(connection.socket, "no_worker");
+    if (chosen === undefined) this.#refuse(connection.socket, this.#draining ? "draining" : "no_worker");
     else if (chosen.waiting >= maxPendingHandoffs) this.#refuse(connection.socket, "overloaded");
     else chosen.take(connection, sid === undefined);
   }

@@ -21,22 +21,35 @@ import { createOpsServer } from "./ops-server.js";
 import { scrape } from "./scrape.js";
 import { createSocketDir } from "./socket-dir.js";
 import { readinessOf, workerInfosOf, type Phase } from "./status.js";
+import { Reload } from "./reload.js";
 import { Supervisor } from "./supervisor.js";
+import type { WorkerProcess } from "./worker-process.js";
 
 export interface RunningNode {
   readonly port: number;
   readonly opsPort: number;
-  /** Readiness off, clients closed so that they reconnect elsewhere, workers ended. */
+  /** Readiness off, clients closed one by one so that they reconnect elsewhere, workers ended. */
   readonly stop: () => Promise<void>;
+  /**
+   * A full new set of workers with that configuration takes over, and the old ones drain one by one.
+   * @throws Error where the new workers do not become ready, and nothing has changed
+   */
+  readonly reload: (config: Config) => Promise<void>;
 }
 
 export interface NodeHandler {
+  /** Somebody asks for a reload at the ops port. Rejects where it fails. */
+  readonly onReload: () => Promise<void>;
   /** The node cannot go on, and must be stopped. */
   readonly onFatal: (error: Error) => void;
 }
 
 /** @throws StartError where the workers cannot start, or another node has this one's number; Error where a port is taken */
-export async function startNode(config: Config, version: string, { onFatal }: NodeHandler): Promise<RunningNode> {
+export async function startNode(
+  config: Config,
+  version: string,
+  { onFatal, onReload }: NodeHandler,
+): Promise<RunningNode> {
   const now = (): number => performance.now();
   const metrics = createPrimaryMetrics({ version });
   const nodeMetrics = new NodeMetrics();
@@ -137,6 +150,8 @@ export async function startNode(config: Config, version: string, { onFatal }: No
     now,
   });
 
+  const reload = new Reload({ supervisor, config, log, drained: (worker) => drainOne(supervisor, worker, config) });
+
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (const step of undo.reverse()) await step();
@@ -148,8 +163,9 @@ export async function startNode(config: Config, version: string, { onFatal }: No
       host: config.opsHost,
       port: config.opsPort,
       render: () => scrape({ supervisor, collector, hubTally, metrics, nodeMetrics, bus: fleet?.bus.state }),
-      readiness: () => readinessOf(supervisor, config.workers, phase, fleet?.bus.state),
+      readiness: () => readinessOf(supervisor, supervisor.wanted, phase, fleet?.bus.state),
       workers: () => workerInfosOf(supervisor, now()),
+      reload: onReload,
       log,
     });
     undo.push(() => ops.close());
@@ -159,28 +175,22 @@ export async function startNode(config: Config, version: string, { onFatal }: No
     undo.push(() => {
       metrics.stop();
     });
-    undo.push(async () => {
-      for (const worker of supervisor.workers) {
-        if (worker.link === undefined) worker.kill("SIGKILL");
-        else worker.link.send({ t: "stop" });
-      }
-      await supervisor.stopped(config.supervisor.stopTimeoutMs);
+    undo.push(() => front.close());
+    undo.push(() => drainAll(supervisor, config));
+    undo.push(() => {
+      phase = "draining";
+      front.drain();
+      supervisor.retire();
     });
     await supervisor.start();
     const isListening = await fleet?.listening();
     const port = await front.listen(config.port, config.host);
     await fleet?.announce(port);
     phase = "serving";
-    undo.push(() => front.close());
-    undo.push(() => {
-      phase = "draining";
-      supervisor.retire();
-    });
     const bus = isListening === undefined ? {} : { bus: isListening ? "up" : "down" };
     log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version, ...bus }, "ready");
-    return { port, opsPort: ops.port, stop };
+    return { port, opsPort: ops.port, stop, reload: (next) => reload.run(next) };
   } catch (error) {
-    supervisor.retire();
     await stop();
     throw error;
   }
@@ -193,4 +203,19 @@ async function claimId(fleet: Fleet): Promise<number> {
     await fleet.stop();
     throw error;
   }
+}
+
+/** Beyond the time for its clients, what a worker may take to answer and to exit. */
+async function drainOne(
+  supervisor: Supervisor,
+  worker: WorkerProcess,
+  { drain, supervisor: limits }: Config,
+): Promise<void> {
+  worker.stop(drain);
+  await supervisor.ended(worker, drain.deadlineMs + limits.stopTimeoutMs);
+}
+
+async function drainAll(supervisor: Supervisor, config: Config): Promise<void> {
+  await Promise.all(supervisor.workers.map((worker) => drainOne(supervisor, worker, config)));
+  supervisor.close();
 }

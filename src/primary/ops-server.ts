@@ -46,6 +46,8 @@ export interface OpsServerParts {
   render(): Promise<string>;
   readiness(): Readiness;
   workers(): readonly WorkerInfo[];
+  /** Resolves when new workers are in service; rejects where the old ones stay. */
+  reload(): Promise<void>;
 }
 
 export interface OpsServer {
@@ -114,7 +116,7 @@ export async function createOpsServer(parts: OpsServerParts): Promise<OpsServer>
 async function answer(parts: OpsServerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
   try {
-    send(response, await answerTo(parts, request.method ?? "", path));
+    send(response, await answerTo(parts, request, path));
   } catch (error) {
     parts.log.error({ err: error, path }, "an ops request failed");
     if (response.headersSent) response.destroy();
@@ -122,12 +124,29 @@ async function answer(parts: OpsServerParts, request: IncomingMessage, response:
   }
 }
 
-async function answerTo(parts: OpsServerParts, method: string, path: string): Promise<Answer> {
+async function answerTo(parts: OpsServerParts, request: IncomingMessage, path: string): Promise<Answer> {
+  const method = request.method ?? "";
+  if (path === "/reload") return await reloadAnswer(parts, method, request.headers[RELOAD_HEADER] !== undefined);
   const handler = handlers.get(path);
   if (handler === undefined) return text(404, "Not found");
   if (method !== "GET" && method !== "HEAD")
     return { ...text(405, "Only GET and HEAD are answered here"), headers: { Allow: "GET, HEAD" } };
   return await handler(parts);
+}
+
+/** A page of another origin cannot send it through somebody's browser without being allowed to, and it is not. */
+const RELOAD_HEADER = "x-limpet-reload";
+
+async function reloadAnswer(parts: OpsServerParts, method: string, isMeant: boolean): Promise<Answer> {
+  if (method !== "POST") return { ...text(405, "Only POST is answered here"), headers: { Allow: "POST" } };
+  if (!isMeant) return text(403, `The header ${RELOAD_HEADER} is missing`);
+  try {
+    await parts.reload();
+    return text(200, "New workers are in service, the old ones drain.");
+  } catch (error) {
+    parts.log.warn({ err: error }, "a reload was asked for and failed");
+    return text(409, `The old workers stay: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 type Handler = (parts: OpsServerParts) => Answer | Promise<Answer>;

@@ -8,12 +8,14 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import type { Boot, BootFailure, Sibling } from "../link/messages.js";
+import { MAX_SLOTS } from "../routing/address.js";
 import { leastLoaded } from "../routing/load.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
 import type { WorkerLink } from "./worker-link.js";
 import type { ExitCause } from "./worker-process.js";
 import { WorkerProcess } from "./worker-process.js";
+import { freeSlots, WorkerSet } from "./worker-set.js";
 
 const TICK_MS = 1_000;
 
@@ -44,20 +46,26 @@ export class Supervisor {
   readonly #restarts = new Map<number, Restarts>();
   /** Slots that wait for their next start. */
   readonly #pauses = new Map<number, NodeJS.Timeout>();
-  readonly #hangMs: number;
   #ready: readonly WorkerProcess[] = [];
   #bySlot = new Map<number, WorkerProcess>();
   #nextWid = 1;
   #turn = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #stopping: (() => void) | undefined;
-  /** Set while the first set of workers starts: the first failure ends the node. */
-  #starting: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  /** What workers are started with: that of the last reload. */
+  #config: Config;
+  /** Slots of the workers in service, which are filled again. */
+  #wanted: ReadonlySet<number> = new Set();
+  /** Workers that start and are not in service yet. */
+  #starting: WorkerSet | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { socketio, supervisor } = options.config;
-    this.#hangMs = supervisor.hangTimeoutMs ?? socketio.pingInterval + socketio.pingTimeout + 5_000;
+    this.#config = options.config;
+  }
+
+  /** Workers that should be in service. */
+  get wanted(): number {
+    return this.#wanted.size;
   }
 
   get workers(): readonly WorkerProcess[] {
@@ -74,8 +82,8 @@ export class Supervisor {
 
   /** Slots without a worker that wait for none: those of a node that stops. */
   get vacant(): number {
-    const taken = new Set([...this.#pauses.keys(), ...this.workers.map(({ slot }) => slot)]);
-    return Math.max(0, this.#options.config.workers - taken.size);
+    const taken = this.#takenSlots();
+    return [...this.#wanted].filter((slot) => !taken.has(slot)).length;
   }
 
   /** Slots whose workers end again and again. */
@@ -87,7 +95,7 @@ export class Supervisor {
     return this.#restarts.get(slot)?.total ?? 0;
   }
 
-  /** @returns once every worker is ready. Rejects with the reason of the first that cannot start. */
+  /** @returns once every worker is in service. Rejects with the reason of the first that cannot start. */
   async start(): Promise<void> {
     cluster.setupPrimary({
       exec: path.join(path.dirname(fileURLToPath(import.meta.url)), "../worker/main.js"),
@@ -95,13 +103,17 @@ export class Supervisor {
       serialization: "advanced",
     });
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
-    const started = new Promise<void>((resolve, reject) => (this.#starting = { resolve, reject }));
-    for (let slot = 0; slot < this.#options.config.workers; slot++) this.#fork(slot);
-    try {
-      await started;
-    } finally {
-      this.#starting = undefined;
-    }
+    await this.#startSet(this.#config);
+  }
+
+  /**
+   * Starts a full new set of workers, and puts it into service in place of the workers there are, which drain from then on.
+   * @returns the workers that drain
+   * @throws Error where one of the new workers does not become ready: the old ones stay
+   */
+  async replaceAll(config: Config): Promise<readonly WorkerProcess[]> {
+    if (this.#starting !== undefined) throw new Error("workers are being started already");
+    return await this.#startSet(config);
   }
 
   /** Links of the workers that have opened theirs. */
@@ -131,6 +143,7 @@ export class Supervisor {
     return this.#workers.get(wid);
   }
 
+  /** The worker that holds the sessions of a slot. */
   owner(slot: number): WorkerProcess | undefined {
     return this.#bySlot.get(slot);
   }
@@ -144,11 +157,15 @@ export class Supervisor {
 
   markReady(worker: WorkerProcess): void {
     if (worker.state !== "starting") return;
-    worker.state = "ready";
     worker.readyAtMs = this.#options.now();
     this.#options.log.info({ slot: worker.slot, wid: worker.wid, pid: worker.pid }, "worker ready");
-    this.#changed();
-    if (this.#starting !== undefined && this.#ready.length === this.#options.config.workers) this.#starting.resolve();
+    if (this.#starting?.workers.has(worker) === true) {
+      // Into service with the whole set.
+      this.#starting.markReady(worker);
+    } else {
+      worker.state = "ready";
+      this.#changed();
+    }
     setTimeout(() => {
       if (worker.state === "ready") this.#restarts.get(worker.slot)?.stable();
     }, Restarts.stableMs).unref();
@@ -156,31 +173,68 @@ export class Supervisor {
 
   /** Takes every worker out of service: no new sessions, and no replacement for those that end. */
   retire(): void {
-    for (const worker of this.#workers.values()) worker.state = "draining";
-    for (const pause of this.#pauses.values()) clearTimeout(pause);
-    this.#pauses.clear();
+    this.#retire(this.workers);
+    this.#starting?.fail(new Error("the node stops"));
     this.#changed();
   }
 
-  /** @returns once no worker process is left; those that take longer than `timeoutMs` are killed. Call {@link retire} first. */
-  async stopped(timeoutMs: number): Promise<void> {
-    clearInterval(this.#ticker);
-    if (this.#workers.size === 0) return;
-    const killer = setTimeout(() => {
-      for (const worker of this.#workers.values()) {
-        this.#options.log.warn(
-          { slot: worker.slot, pid: worker.pid, timeoutMs },
-          "worker killed: it did not end in time",
-        );
-        worker.kill("SIGKILL");
-      }
+  /** @returns once that worker has ended; it is killed when it takes longer */
+  async ended(worker: WorkerProcess, timeoutMs: number): Promise<void> {
+    if (!this.#workers.has(worker.wid)) return;
+    const timer = setTimeout(() => {
+      this.#options.log.warn(
+        { slot: worker.slot, pid: worker.pid, timeoutMs },
+        "worker killed: it did not end in time",
+      );
+      worker.kill("SIGKILL");
     }, timeoutMs);
-    await new Promise<void>((resolve) => (this.#stopping = resolve));
-    clearTimeout(killer);
+    await worker.hasEnded;
+    clearTimeout(timer);
   }
 
-  #fork(slot: number): void {
-    const { config, nodeId, uid, socketDir, hubPath, log, now, handler } = this.#options;
+  /** Ends the watch over workers. */
+  close(): void {
+    clearInterval(this.#ticker);
+  }
+
+  async #startSet(config: Config): Promise<readonly WorkerProcess[]> {
+    const set = new WorkerSet(freeSlots(config.workers, this.#takenSlots(), MAX_SLOTS));
+    this.#starting = set;
+    const before = this.workers;
+    try {
+      for (const slot of set.slots) set.workers.add(this.#fork(slot, config));
+      await set.settled;
+    } catch (error) {
+      for (const worker of set.workers) {
+        worker.state = "draining";
+        worker.kill("SIGKILL");
+      }
+      throw error;
+    } finally {
+      this.#starting = undefined;
+    }
+    this.#retire(before);
+    this.#config = config;
+    this.#wanted = new Set(set.slots);
+    for (const worker of set.workers) worker.state = "ready";
+    this.#changed();
+    return before.filter(({ state }) => state === "draining");
+  }
+
+  #retire(workers: readonly WorkerProcess[]): void {
+    for (const worker of workers) worker.state = "draining";
+    for (const pause of this.#pauses.values()) clearTimeout(pause);
+    this.#pauses.clear();
+    this.#restarts.clear();
+    this.#wanted = new Set();
+  }
+
+  #takenSlots(): Set<number> {
+    return new Set([...this.#pauses.keys(), ...this.workers.map(({ slot }) => slot)]);
+  }
+
+  #fork(slot: number, config: Config): WorkerProcess {
+    const { nodeId, uid, socketDir, hubPath, log, now, handler } = this.#options;
     const wid = this.#nextWid++;
     const boot: Boot = {
       type: "limpet:boot",
@@ -217,6 +271,7 @@ export class Supervisor {
       this.#onExit(worker, code, signal as NodeJS.Signals | null, failure);
     });
     log.debug({ slot, wid, pid: worker.pid }, "worker started");
+    return worker;
   }
 
   #onExit(
@@ -225,7 +280,7 @@ export class Supervisor {
     signal: NodeJS.Signals | null,
     failure: BootFailure | undefined,
   ): void {
-    const { log, handler, now, config } = this.#options;
+    const { log, handler, now } = this.#options;
     const { slot, wid, pid } = worker;
     const expected = worker.state === "draining";
     const cause: ExitCause | undefined = expected
@@ -238,15 +293,12 @@ export class Supervisor {
     handler.onExit(worker, cause);
     if (failure !== undefined)
       log.error({ slot, where: failure.where, stack: failure.stack }, `worker could not start: ${failure.message}`);
-    if (cause === undefined) {
-      if (this.#workers.size === 0) this.#stopping?.();
-      return;
-    }
+    if (cause === undefined) return;
     log.error({ slot, wid, pid, code, signal, cause }, "worker ended unexpectedly");
-    if (this.#starting !== undefined) {
-      const { readyTimeoutMs } = config.supervisor;
+    if (this.#starting?.workers.has(worker) === true) {
+      const { readyTimeoutMs } = this.#config.supervisor;
       const how = cause === "not_ready" ? `was not ready within ${readyTimeoutMs} ms` : endOf(code, signal);
-      this.#starting.reject(new StartError(failure?.message ?? `a worker ${how}`, failure?.where));
+      this.#starting.fail(new StartError(failure?.message ?? `a worker ${how}`, failure?.where));
       return;
     }
     this.#pause(slot, worker.readyAtMs === undefined ? 0 : now() - worker.readyAtMs);
@@ -260,16 +312,18 @@ export class Supervisor {
       this.#options.log.error({ slot, delayMs, restarts: restarts.total }, "worker ends again and again");
     const pause = setTimeout(() => {
       this.#pauses.delete(slot);
-      this.#fork(slot);
+      this.#fork(slot, this.#config);
     }, delayMs);
     this.#pauses.set(slot, pause);
   }
 
   #tick(): void {
+    const { socketio, supervisor } = this.#config;
+    const hangMs = supervisor.hangTimeoutMs ?? socketio.pingInterval + socketio.pingTimeout + 5_000;
     for (const worker of this.#workers.values()) {
       if (worker.state !== "ready") continue;
       worker.silentTicks++;
-      if (worker.silentTicks * TICK_MS > this.#hangMs) this.#end(worker, "hang", "worker killed: it hangs");
+      if (worker.silentTicks * TICK_MS > hangMs) this.#end(worker, "hang", "worker killed: it hangs");
     }
   }
 
@@ -282,7 +336,12 @@ export class Supervisor {
 
   #changed(): void {
     this.#ready = [...this.#workers.values()].filter((worker) => worker.state === "ready");
-    this.#bySlot = new Map(this.#ready.map((worker) => [worker.slot, worker]));
+    // Those that drain serve the sessions they have.
+    this.#bySlot = new Map(
+      this.workers
+        .filter(({ state }) => state === "ready" || state === "draining")
+        .map((worker) => [worker.slot, worker]),
+    );
     this.#options.handler.onChange();
   }
 }

@@ -1,6 +1,6 @@
 /** One worker process as the primary knows it: who it is, what it does, how loaded it is. */
 import type { Worker } from "node:cluster";
-import type { Beat, Boot } from "../link/messages.js";
+import type { Beat, Boot, StopOptions } from "../link/messages.js";
 import { Load } from "../routing/load.js";
 import type { Target } from "./front.js";
 import type { Connection } from "./handoff.js";
@@ -29,8 +29,11 @@ export class WorkerProcess implements Target {
   beat: Beat | undefined;
   /** Primary ticks since the last beat: ticks stop with the primary, so its own stalls are not held against a worker. */
   silentTicks = 0;
+  /** Resolves when the process is no more. */
+  readonly hasEnded: Promise<void>;
   /** Set before the primary ends the process itself. */
   endedBy: ExitCause | undefined;
+  #onEnded!: () => void;
   readonly #worker: Worker;
   readonly #handoff: Handoff;
   readonly #now: () => number;
@@ -42,6 +45,7 @@ export class WorkerProcess implements Target {
     this.startedAtMs = now();
     this.#now = now;
     this.#worker = worker;
+    this.hasEnded = new Promise((resolve) => (this.#onEnded = resolve));
     this.#handoff = new Handoff(worker, {
       onHandedOver: (connection) => handler.onHandedOver(this, connection),
       onReturned: (connections) => handler.onReturned(connections),
@@ -70,9 +74,16 @@ export class WorkerProcess implements Target {
     this.#worker.process.kill(signal);
   }
 
+  /** Closes its clients one by one so that they come back elsewhere, answers what is under way, and exits. */
+  stop(drain: StopOptions["drain"]): void {
+    if (this.link === undefined) this.kill("SIGKILL");
+    else this.link.send({ t: "stop", drain });
+  }
+
   /** Call once the process has ended. */
   ended(): void {
     this.state = "stopped";
     this.#handoff.close();
+    this.#onEnded();
   }
 }

@@ -1,7 +1,7 @@
 /** Engine.IO's server with session ids that carry their owner's address, and transports that wait for the join gate. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerOptions } from "engine.io";
-import { Server, type Transport } from "engine.io";
+import { Server, type Socket, type Transport } from "engine.io";
 import { createSid } from "../routing/address.js";
 import type { EngineRequest, PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
@@ -19,6 +19,10 @@ export class Engine extends Server {
     this.#sidPrefix = sidPrefix;
     this.#gate = gate;
     this.#turn = turn;
+  }
+
+  get sessions(): readonly Socket[] {
+    return Object.values(this.clients);
   }
 
   override generateId(): string {
@@ -43,7 +47,7 @@ export class Engine extends Server {
    * python-socketio stays away.
    */
   override close(): this {
-    for (const session of Object.values(this.clients)) {
+    for (const session of this.sessions) {
       const { transport } = session;
       if (transport.name === "polling") answerUnavailable(transport);
       session.close(true);
@@ -62,11 +66,13 @@ export class Engine extends Server {
   }
 }
 
-function answerUnavailable(transport: PollingInternals): void {
+/** @returns whether a poll was waiting for an answer */
+export function answerUnavailable(transport: PollingInternals): boolean {
   const { req, res } = transport;
-  if (req === null || req === undefined || res === null || res === undefined) return;
+  if (req === null || req === undefined || res === null || res === undefined) return false;
   // Engine.IO must not write to this poll any more.
   transport.writable = false;
   req.cleanup();
   res.writeHead(503, { "Retry-After": "1", "Content-Length": "0" }).end();
+  return true;
 }

@@ -9,9 +9,11 @@ import { setupWorker } from "@socket.io/sticky";
 import type { HttpListener } from "../apps/contract.js";
 import { NODE_PATH } from "../bus/node-probe.js";
 import type { Config } from "../config/config.js";
-import { enginePathOf, isEnginePath } from "../routing/request-line.js";
+import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
 import type { Rescue } from "./rescue.js";
+
+const SHUTTING_DOWN = "This worker is shutting down.";
 
 /** How long an upgrade that nobody takes may stay: as long as Engine.IO leaves it. */
 const STRAY_UPGRADE_MS = 1_000;
@@ -34,6 +36,7 @@ export class HttpServer {
   /** Connections from the front. Only what is not among them came over the Unix socket. */
   readonly #handed = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
+  #draining = false;
 
   constructor(options: HttpServerOptions) {
     const { http, socketio } = options.config;
@@ -85,10 +88,19 @@ export class HttpServer {
     });
   }
 
+  /** From now on each connection ends with its next answer, and no session begins. */
+  drain(): void {
+    this.#draining = true;
+    this.server.closeIdleConnections();
+  }
+
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { rescue, onListenerError } = this.#options;
+    const { engine, rescue, onListenerError } = this.#options;
     const url = request.url ?? "";
-    if (isEnginePath(url, this.#enginePath)) {
+    if (this.#draining) response.shouldKeepAlive = false;
+    if (this.#draining && isEnginePath(url, this.#enginePath) && sidOf(url) === undefined) {
+      engine.refuse(request, response, SHUTTING_DOWN);
+    } else if (isEnginePath(url, this.#enginePath)) {
       rescue.handle(request, response, this.#isBySibling(request));
     } else if (url === NODE_PATH && request.method === "GET") {
       response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" });
@@ -110,8 +122,13 @@ export class HttpServer {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (isEnginePath(request.url ?? "", this.#enginePath) && this.#takesWebSocket)
-      this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
+    const url = request.url ?? "";
+    const isForEngine = isEnginePath(url, this.#enginePath) && this.#takesWebSocket;
+    if (isForEngine && this.#draining && sidOf(url) === undefined)
+      socket.end(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+      );
+    else if (isForEngine) this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
     else closeUnlessTaken(socket as Socket);
   }
 

@@ -14,6 +14,7 @@ import type {
   Publish,
   RemoteNode,
   Sibling,
+  StopOptions,
   UpMessage,
 } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
@@ -49,7 +50,7 @@ export interface PortHandler {
   /** @param complete whether a node that is not among them is known to live no more */
   onNodes(nodes: readonly RemoteNode[], complete: boolean): void;
   onCollect(id: number): void;
-  onStop(): void;
+  onStop(options: StopOptions): void;
   /** A message that this worker's own full wire could not take. */
   onDropped(): void;
   /** An answer for another worker (an ack's value, a socket's data) that cannot be serialised. */
@@ -252,7 +253,7 @@ export class HubPort {
         this.#handler.onCollect(message.id);
         break;
       case "stop":
-        this.#handler.onStop();
+        this.#handler.onStop(message);
         break;
     }
   }

@@ -15,6 +15,7 @@ import {
   type Boot,
   type BootFailure,
   type DownMessage,
+  type StopOptions,
   type UpMessage,
 } from "../link/messages.js";
 import { Wire } from "../link/wire.js";
@@ -23,6 +24,7 @@ import { createAppMetrics } from "../telemetry/app-metrics.js";
 import { createLogger } from "../telemetry/log.js";
 import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
 import { AppError, loadApp, runApp } from "./app-loader.js";
+import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
@@ -65,6 +67,8 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
 
   exitOnUncaught(log);
   let stopping = false;
+  /** The last counts are on their way. */
+  let finished = false;
   /** Set last: a worker can be told to stop while its app is still starting. */
   let beat: NodeJS.Timeout | undefined = undefined;
 
@@ -104,7 +108,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
     onCollect: (id) => void sendMetrics(id),
-    onStop: () => void stop(),
+    onStop: ({ drain }) => void stop(drain),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
     onUnreadable: (error) => {
       metrics.busSkipped.inc();
@@ -186,17 +190,23 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   async function reportChanges(): Promise<void> {
     try {
       const changed = await metrics.changes();
-      if (changed !== undefined && !stopping) port.metrics(UNASKED, changed);
+      if (changed !== undefined && !finished) port.metrics(UNASKED, changed);
     } catch (error) {
       onAppError(error, "a metric could not be collected");
     }
   }
-  /** Closes the clients' transports, from which they reconnect by themselves, lets answers leave, and ends with the last counts told. */
-  async function stop(): Promise<void> {
+  /** Closes the clients so that they reconnect elsewhere, lets answers leave, and ends with the last counts told. */
+  async function stop(options?: StopOptions["drain"]): Promise<void> {
     if (stopping) return;
     stopping = true;
+    http.drain();
+    if (options !== undefined) {
+      const { deadlineMs } = options;
+      const perSecond = options.perSecond ?? drainRate(engine.clientsCount, deadlineMs);
+      await drain(engine, { perSecond, deadlineMs, now: () => performance.now() });
+    }
     clearInterval(beat);
-    http.server.closeIdleConnections();
+    finished = true;
     await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
     http.server.closeAllConnections();
     siblings.close();

@@ -22,6 +22,8 @@ test("without any source every value is its default", () => {
       front: { maxRequestLineBytes: 8192, requestLineTimeoutMs: 10_000, maxPendingHandoffs: 2048 },
       http: { headersTimeoutMs: 20_000, requestTimeoutMs: 120_000, keepAliveTimeoutMs: 75_000 },
       hub: { maxQueueBytes: 67_108_864, requestTimeoutMs: 5000, maxNamespaces: 20_000 },
+      engine: { writePath: "turn", batchMs: 0 },
+      drain: { deadlineMs: 25_000, perSecond: null },
       supervisor: { readyTimeoutMs: 60_000, hangTimeoutMs: null, stopTimeoutMs: 30_000 },
       socketio: undefined,
       redis: undefined,
@@ -98,6 +100,7 @@ test("every key can be set by its variable", () => {
     "supervisor.hangTimeoutMs": ["90000", 90_000],
     advertise: ["gateway-1.example:3000", "gateway-1.example:3000"],
     "redis.url": ["redis+sentinel://a:1,b:2/main", "redis+sentinel://a:1,b:2/main"],
+    "engine.writePath": ["stock", "stock"],
     "fleet.secret": ["sixteen characters", "sixteen characters"],
     "redis.tlsCaFile": [import.meta.filename, import.meta.filename],
   };
@@ -135,7 +138,7 @@ test("names follow from the key", () => {
     configKeys.flatMap((key) => key.flagName ?? []),
     [
       ...["--app", "--port", "--host", "--workers", "--ops-port", "--ops-host"],
-      ...["--node-id", "--advertise", "--log-level", "--redis"],
+      ...["--node-id", "--advertise", "--log-level", "--batch-ms", "--redis"],
     ],
   );
 });

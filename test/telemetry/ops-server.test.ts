@@ -28,6 +28,7 @@ async function start(t: TestContext, parts: Partial<OpsServerParts> = {}): Promi
     render: () => Promise.resolve("limpet_x 1\n"),
     readiness: () => ({ ready: true, degraded: false, reasons: [] }),
     workers: () => [worker],
+    reload: () => Promise.resolve(),
     log: pino({}, { write: (line: string) => void logged.push(line) }),
     ...parts,
   });
@@ -162,3 +163,19 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   const promise = new Promise<void>((settle) => (resolve = settle));
   return { promise, resolve };
 }
+
+test("a reload is asked for by POST with a header of its own, and told how it went", async (t) => {
+  let asked = 0;
+  const server = await start(t, {
+    reload: () => (++asked === 1 ? Promise.resolve() : Promise.reject(new Error("bad app"))),
+  });
+  const post = (headers: Record<string, string>): Promise<Response> =>
+    fetch(`http://127.0.0.1:${server.port}/reload`, { method: "POST", headers, signal: AbortSignal.timeout(5_000) });
+  assert.equal((await ask(server, "/reload")).status, 405);
+  assert.equal((await post({})).status, 403);
+  assert.equal(asked, 0);
+  assert.equal((await post({ "X-Limpet-Reload": "1" })).status, 200);
+  const failed = await post({ "X-Limpet-Reload": "1" });
+  assert.equal(failed.status, 409);
+  assert.match(await failed.text(), /the old workers stay: bad app/i);
+});

@@ -5,7 +5,7 @@ export interface BusState {
   readonly up: boolean;
   /** Why not. */
   readonly reason: string | undefined;
-  /** Time that an entry of this node took, or has been taking, from its publishing until it came back. */
+  /** Time that an entry of this node took a moment ago, or has been taking, from its publishing until it came back. */
   readonly lagSeconds: number;
   readonly outboxBytes: number;
 }
@@ -17,6 +17,8 @@ export interface BusHealthOptions {
 
 /** Silence that is longer is an outage. */
 export const SILENCE_MS = 2_000;
+/** A lag that was measured longer ago says nothing about now: a node that publishes nothing would show that of its last outage for ever. */
+const LAG_KEPT_MS = 15_000;
 /** An error that is older tells nothing of an outage that begins. */
 const RECENT_MS = 5_000;
 
@@ -29,7 +31,7 @@ export class BusHealth {
   #pingedAtMs: number | undefined;
   /** An entry on its way, by which the lag is measured. */
   #sample: { n: number; atMs: number } | undefined;
-  #lagMs = 0;
+  #lag = { ms: 0, measuredAtMs: -Infinity };
   #hasEchoed = false;
   readonly #waiters = new Set<() => void>();
 
@@ -43,11 +45,13 @@ export class BusHealth {
   }
 
   state(outboxBytes: number): BusState {
-    const waitingMs = this.#sample === undefined ? 0 : this.#options.now() - this.#sample.atMs;
+    const nowMs = this.#options.now();
+    const waitingMs = this.#sample === undefined ? 0 : nowMs - this.#sample.atMs;
+    const measuredMs = nowMs - this.#lag.measuredAtMs < LAG_KEPT_MS ? this.#lag.ms : 0;
     return {
       up: this.#up,
       reason: this.#up ? undefined : this.#reason,
-      lagSeconds: Math.max(this.#lagMs, waitingMs) / 1_000,
+      lagSeconds: Math.max(measuredMs, waitingMs) / 1_000,
       outboxBytes,
     };
   }
@@ -65,7 +69,8 @@ export class BusHealth {
   echoed(n: number): void {
     this.#hasEchoed = true;
     if (this.#sample === undefined || n < this.#sample.n) return;
-    this.#lagMs = this.#options.now() - this.#sample.atMs;
+    const measuredAtMs = this.#options.now();
+    this.#lag = { ms: measuredAtMs - this.#sample.atMs, measuredAtMs };
     this.#sample = undefined;
   }
 

@@ -56,7 +56,10 @@ function valueOf(scrape: Scrape, { name, labels }: Move): number {
 }
 
 /** The series of the catalog that no scenario moves, as `name{label="value"}`, without those that are `excused`. */
-export function unmoved(groups: readonly Group[], excused: readonly Pick<Move, "name" | "labels">[]): string[] {
+export function unmoved(
+  groups: readonly { readonly scenarios: readonly Pick<Scenario, "moves">[] }[],
+  excused: readonly Pick<Move, "name" | "labels">[],
+): string[] {
   const moves = groups
     .flatMap(({ scenarios }) => scenarios.flatMap((scenario) => scenario.moves))
     .filter(({ by }) => by !== 0);

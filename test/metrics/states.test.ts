@@ -8,6 +8,7 @@ import test from "node:test";
 import type { Readiness } from "../../src/primary/ops-server.js";
 import { freePort } from "../support/free-port.js";
 import { runNode, startNode, type TestNode } from "../support/node.js";
+import { startRedis } from "../support/redis.js";
 import { waitFor, type WaitOptions } from "../support/wait.js";
 import { openClient, pidOf } from "./clients.js";
 
@@ -96,6 +97,24 @@ test("a node whose worker ends again and again is not ready, and says which", as
   // Five ends in a row make a loop: the one that was killed, and four that did not start.
   const restarts = await node.metric("limpet_worker_restarts_total");
   assert.ok(restarts >= 5 && restarts <= 8, `${restarts} restarts: it spins`);
+});
+
+test("a node whose Redis goes away stays ready, degraded and with the reason, until Redis is back", async (t) => {
+  const redis = await startRedis(t);
+  const node = await startNode({ app: APP, workers: 1, args: ["--redis", redis.url] }, t);
+  const whole = { status: 200, ready: true, degraded: false, reasons: [] };
+  assert.deepEqual(await readiness(node.opsUrl), whole);
+  await redis.kill();
+  const alone = await waitForValue(async () => {
+    const answer = await readiness(node.opsUrl);
+    assert.equal(answer.status, 200, "a balancer would leave out every node of the fleet at once");
+    return answer.degraded ? answer : undefined;
+  });
+  assert.equal(alone.ready, true);
+  assert.match(alone.reasons.join(), /^other nodes are out of reach: .+$/);
+  await redis.start();
+  await waitFor(async () => !(await readiness(node.opsUrl)).degraded, { timeoutMs: 20_000 });
+  assert.deepEqual(await readiness(node.opsUrl), whole);
 });
 
 test("a node that stops is alive and not ready until its last worker has ended", async (t) => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { busGroup } from "./bus-scenarios.js";
 import { nodeGroups } from "./node-scenarios.js";
 import { assertCatalogued, unmoved } from "./scenario.js";
 import { sessionGroups } from "./session-scenarios.js";
 
-const groups = [...sessionGroups, ...nodeGroups];
+const groups = [...sessionGroups, ...nodeGroups, busGroup];
 
 /** Series that no scenario moves, each with the reason. */
 const EXCUSED = [

@@ -5,18 +5,42 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
-import { connect, createServer as createTcpServer, type AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer, Socket as TcpSocketClass, type AddressInfo } from "node:net";
 import cluster from "node:cluster";
 import { EventEmitter, once } from "node:events";
 import path from "node:path";
-import test from "node:test";
+import test, { type TestContext } from "node:test";
 import { Server as EngineServer, transports } from "engine.io";
 import { Server } from "socket.io";
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
+import { WebSocket } from "ws";
 
 type Private = Record<string, unknown>;
 const privately = (value: unknown): Private => value as Private;
 const isFunction = (value: unknown): boolean => typeof value === "function";
+
+/** Engine.IO's own server with one session over its own WebSocket transport. */
+async function openWebSocket(t: TestContext) {
+  const engine = new EngineServer();
+  const server = createServer();
+  server.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    engine.close();
+    server.close();
+  });
+  const opened = once(engine, "connection");
+  const client = new WebSocket(
+    `ws://127.0.0.1:${(server.address() as AddressInfo).port}/engine.io/?EIO=4&transport=websocket`,
+  );
+  const first = once(client, "message");
+  const [session] = (await opened) as [unknown];
+  await first;
+  const transport = privately(privately(session)["transport"]);
+  const webSocket = privately(transport["socket"]);
+  return { session: privately(session), transport, webSocket, client };
+}
 
 test("socket.io: Server has _nsps, _checkNamespace(name, auth, done) and attachServe", () => {
   const io = privately(new Server());
@@ -155,6 +179,62 @@ test("engine.io: Server makes ids by generateId and transports by createTranspor
   server.closeAllConnections();
   assert.equal((JSON.parse(body.slice(1)) as { sid: string }).sid, "an-id-of-our-own-make", "src/worker/engine.ts");
   assert.deepEqual({ ...(seen[0] as object) }, { EIO: "4", transport: "polling" }, "src/worker/engine.ts reads _query");
+});
+
+test("engine.io: a session hands a transport what waits at `ready`, and calls back for each send at `drain`", async (t) => {
+  const { session, transport, client } = await openWebSocket(t);
+  assert.equal(transport["writable"], true);
+  const sent: unknown[] = [];
+  transport["send"] = (packets: unknown) => void sent.push(packets);
+  let called = 0;
+  const send = session["send"] as (data: string, options: object, done: () => void) => void;
+  transport["writable"] = false;
+  send.call(session, "a", {}, () => called++);
+  assert.equal(sent.length, 0, "src/worker/transport.ts makes Engine.IO keep what follows by `writable`");
+  transport["writable"] = true;
+  (transport as unknown as EventEmitter).emit("ready");
+  assert.equal(sent.length, 1, "src/worker/transport.ts lets Engine.IO go on by `ready`");
+  send.call(session, "b", {}, () => called++);
+  assert.equal(sent.length, 2, "a transport that stays writable is handed each packet at once");
+  for (const calls of [1, 2]) {
+    (transport as unknown as EventEmitter).emit("drain");
+    assert.equal(called, calls, "src/worker/transport.ts emits one `drain` for each send");
+  }
+  client.terminate();
+});
+
+test("engine.io: the WebSocket transport has parser.encodePacket, supportsBinary and onError; it is handed ws's WebSocket", async (t) => {
+  const { transport, client } = await openWebSocket(t);
+  const encoded: unknown[] = [];
+  const { encodePacket } = transport["parser"] as { encodePacket(...args: unknown[]): void };
+  encodePacket({ type: "message", data: "x" }, transport["supportsBinary"], (data: unknown) => encoded.push(data));
+  assert.deepEqual(encoded, ["4x"], "src/worker/transport.ts relies on packets being encoded at once");
+  assert.ok(isFunction(transport["onError"]), "src/worker/transport.ts reports failed writes by onError");
+  assert.equal(
+    (privately(transports.websocket.prototype)["send"] as () => void).length,
+    1,
+    "src/worker/transport.ts overrides send(packets)",
+  );
+  client.terminate();
+});
+
+test("ws: a WebSocket has its connection in _socket, to which it writes whole frames, and tells its extensions", async (t) => {
+  const { webSocket, client } = await openWebSocket(t);
+  assert.ok(webSocket["_socket"] instanceof TcpSocketClass, "src/worker/transport.ts writes frames to _socket");
+  assert.equal(webSocket["extensions"], "", "src/worker/transport.ts asks by `extensions` whether to compress");
+  assert.equal(webSocket["readyState"], 1);
+  assert.equal(webSocket["bufferedAmount"], 0);
+  const received: string[] = [];
+  client.on("message", (data: Buffer) => received.push(data.toString()));
+  const socket = webSocket["_socket"];
+  const ws = webSocket as unknown as WebSocket;
+  ws.send("4one");
+  socket.write(Buffer.from([0x81, 4, ...Buffer.from("4two")]));
+  ws.ping();
+  socket.write(Buffer.from([0x81, 6, ...Buffer.from("4three")]));
+  ws.close();
+  await once(client, "close");
+  assert.deepEqual(received.slice(-3), ["4one", "4two", "4three"], "frames of ws and of transport.ts do not mix");
 });
 
 test("@socket.io/sticky: setupWorker needs httpServer.emit, httpServer.prependListener and engine.on, and no more", async () => {

@@ -11,6 +11,7 @@ import { Engine } from "../../src/worker/engine.js";
 import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
 import { JoinGate } from "../../src/worker/join-gate.js";
+import { WriteTurn } from "../../src/worker/write-turn.js";
 import type { Scope } from "../support/children.js";
 
 const NO_BODY = Buffer.alloc(0);
@@ -22,8 +23,19 @@ export interface GatedServer {
   readonly hub: SlowHub;
 }
 
+/** Both ways to write to a WebSocket; what a test shows of one holds for the other. */
+export const WRITE_PATHS = ["turn", "stock"] as const;
+export type WritePath = (typeof WRITE_PATHS)[number];
+
+export interface Writing {
+  readonly writePath?: WritePath;
+  readonly batchMs?: number;
+}
+
 /** The hub's end of the wire. */
 export class SlowHub {
+  /** Called when what was published is to leave now. */
+  onFlush: () => void = () => undefined;
   /** Batches of changes it has been told of and has not confirmed. */
   readonly unconfirmed: number[] = [];
   slow = false;
@@ -46,15 +58,19 @@ export class SlowHub {
   }
 }
 
-export async function startGatedServer(scope: Scope, options: Record<string, unknown> = {}): Promise<GatedServer> {
+export async function startGatedServer(
+  scope: Scope,
+  options: Record<string, unknown> = {},
+  { writePath = "turn", batchMs = 0 }: Writing = {},
+): Promise<GatedServer> {
   const socketio = socketioSchema.parse(options);
-  const gate = new JoinGate(() => undefined);
+  const gate = new JoinGate(() => port.flush());
   const hub = new SlowHub(() => port);
   const wire: PortWire = {
     queueBytes: 0,
     send: (header) => hub.tell(header as UpMessage),
     offer: () => true,
-    flush: () => undefined,
+    flush: () => hub.onFlush(),
   };
   const ignore = (): void => undefined;
   const port: HubPort = new HubPort(wire, gate, {
@@ -66,7 +82,8 @@ export async function startGatedServer(scope: Scope, options: Record<string, unk
     onDropped: ignore,
     onUnserializable: ignore,
   });
-  const engine = new Engine(toServerOptions(socketio), sidPrefix({ node: 0, slot: 0 }), gate);
+  const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const engine = new Engine(toServerOptions(socketio), sidPrefix({ node: 0, slot: 0 }), gate, turn);
   const httpServer = createServer((request, response) => engine.handleRequest(request, response));
   httpServer.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
   const io = createIoServer({

@@ -5,7 +5,7 @@ import test, { type TestContext } from "node:test";
 import type { Socket } from "socket.io";
 import { PollingSession, WebSocketSession } from "../support/engine-client.js";
 import { waitFor, within } from "../support/wait.js";
-import { startGatedServer, type GatedServer } from "./gated-server.js";
+import { startGatedServer, WRITE_PATHS, type GatedServer, type WritePath } from "./gated-server.js";
 
 /** Everything a client can ask for in these tests. */
 function serve(socket: Socket): void {
@@ -28,10 +28,15 @@ function serve(socket: Socket): void {
   });
 }
 
-async function start(t: TestContext, options: Record<string, unknown> = {}): Promise<GatedServer> {
-  const server = await startGatedServer(t, options);
+async function start(t: TestContext, writePath: WritePath): Promise<GatedServer> {
+  const server = await startGatedServer(t, {}, { writePath });
   server.io.on("connection", serve);
   return server;
+}
+
+/** The gate stands before both transports. */
+function onBoth(name: string, check: (t: TestContext, writePath: WritePath) => Promise<void>): void {
+  for (const writePath of WRITE_PATHS) test(`${name} (${writePath})`, (t) => check(t, writePath));
 }
 
 /** Whatever was written to this connection before has arrived: ws answers this below Engine.IO. */
@@ -53,8 +58,8 @@ async function openPolling(t: TestContext, { port }: GatedServer): Promise<Polli
   return session;
 }
 
-test("a connect is confirmed to the client only when the hub knows the socket's id", async (t) => {
-  const server = await start(t);
+onBoth("a connect is confirmed to the client only when the hub knows the socket's id", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await WebSocketSession.open(t, { port: server.port });
   server.hub.slow = true;
   const packets: unknown[] = [];
@@ -67,8 +72,8 @@ test("a connect is confirmed to the client only when the hub knows the socket's 
   assert.match(String(await session.next()), /^40\{"sid"/);
 });
 
-test("over WebSocket an ack waits for the hub, and what follows it waits behind it", async (t) => {
-  const server = await start(t);
+onBoth("over WebSocket an ack waits for the hub, and what follows it waits behind it", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openWebSocket(t, server);
   server.hub.slow = true;
   let arrived = 0;
@@ -83,8 +88,8 @@ test("over WebSocket an ack waits for the hub, and what follows it waits behind 
   for (let n = 1; n < 50; n++) assert.equal(await session.next(), `43${n}[${n}]`);
 });
 
-test("another session is not held, and neither is a room that the hub knows", async (t) => {
-  const server = await start(t);
+onBoth("another session is not held, and neither is a room that the hub knows", async (t, writePath) => {
+  const server = await start(t, writePath);
   const [session, other] = [await openWebSocket(t, server), await openWebSocket(t, server)];
   session.send('420["join","room"]');
   assert.equal(await session.next(), '430["room"]');
@@ -102,8 +107,8 @@ test("another session is not held, and neither is a room that the hub knows", as
   assert.equal(await session.next(), '431["other room"]');
 });
 
-test("a second join holds on when only the first is known", async (t) => {
-  const server = await start(t);
+onBoth("a second join holds on when only the first is known", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openWebSocket(t, server);
   server.hub.slow = true;
   let arrived = 0;
@@ -120,8 +125,8 @@ test("a second join holds on when only the first is known", async (t) => {
   assert.equal(await session.next(), '431["two"]');
 });
 
-test("over polling the open poll is answered only when the hub knows", async (t) => {
-  const server = await start(t);
+onBoth("over polling the open poll is answered only when the hub knows", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openPolling(t, server);
   server.hub.slow = true;
   let answered = false;
@@ -136,8 +141,8 @@ test("over polling the open poll is answered only when the hub knows", async (t)
   assert.deepEqual(packets, ['430["room"]', "431[1]"]);
 });
 
-test("over polling an ack waits that was written while no poll was open", async (t) => {
-  const server = await start(t);
+onBoth("over polling an ack waits that was written while no poll was open", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openPolling(t, server);
   server.hub.slow = true;
   await session.post('420["join","room"]');
@@ -150,26 +155,29 @@ test("over polling an ack waits that was written while no poll was open", async 
   assert.deepEqual([...(await poll), ...(await session.poll())], ['430["room"]', "431[1]"]);
 });
 
-test("an upgrade that begins while the session is held is completed when the hub knows, and nothing is lost", async (t) => {
-  const server = await start(t);
-  const session = await openPolling(t, server);
-  server.hub.slow = true;
-  const poll = session.poll();
-  await session.post('420["join","room"]');
-  await waitFor(() => server.hub.unconfirmed.length > 0);
-  const upgraded = await WebSocketSession.attach(t, { port: server.port }, session.handshake);
-  upgraded.send("2probe");
-  await flushed(upgraded);
-  server.hub.confirm();
-  assert.deepEqual(await poll, ['430["room"]']);
-  assert.equal(await upgraded.next(), "3probe");
-  upgraded.send("5");
-  upgraded.send('421["echo",1]');
-  assert.equal(await upgraded.next(), "431[1]");
-});
+onBoth(
+  "an upgrade that begins while the session is held is completed when the hub knows, and nothing is lost",
+  async (t, writePath) => {
+    const server = await start(t, writePath);
+    const session = await openPolling(t, server);
+    server.hub.slow = true;
+    const poll = session.poll();
+    await session.post('420["join","room"]');
+    await waitFor(() => server.hub.unconfirmed.length > 0);
+    const upgraded = await WebSocketSession.attach(t, { port: server.port }, session.handshake);
+    upgraded.send("2probe");
+    await flushed(upgraded);
+    server.hub.confirm();
+    assert.deepEqual(await poll, ['430["room"]']);
+    assert.equal(await upgraded.next(), "3probe");
+    upgraded.send("5");
+    upgraded.send('421["echo",1]');
+    assert.equal(await upgraded.next(), "431[1]");
+  },
+);
 
-test("a session that joined during its upgrade gets its ack on the new transport", async (t) => {
-  const server = await start(t);
+onBoth("a session that joined during its upgrade gets its ack on the new transport", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openPolling(t, server);
   const { session: upgraded } = await session.upgrade();
   server.hub.slow = true;
@@ -183,8 +191,8 @@ test("a session that joined during its upgrade gets its ack on the new transport
   assert.equal(await upgraded.next(), '430["room"]');
 });
 
-test("what the app says before it disconnects a client leaves before the close", async (t) => {
-  const server = await start(t);
+onBoth("what the app says before it disconnects a client leaves before the close", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openWebSocket(t, server);
   server.hub.slow = true;
   session.send('420["join and leave","room"]');
@@ -199,8 +207,8 @@ test("what the app says before it disconnects a client leaves before the close",
   await waitFor(() => server.engine.clientsCount === 0);
 });
 
-test("the same over polling", async (t) => {
-  const server = await start(t);
+onBoth("the same over polling", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openPolling(t, server);
   server.hub.slow = true;
   const poll = session.poll();
@@ -218,8 +226,8 @@ test("the same over polling", async (t) => {
 });
 
 for (const transport of ["websocket", "polling"] as const) {
-  test(`a client that goes while its ${transport} session is held leaves nothing behind`, async (t) => {
-    const server = await start(t);
+  onBoth(`a client that goes while its ${transport} session is held leaves nothing behind`, async (t, writePath) => {
+    const server = await start(t, writePath);
     server.hub.slow = true;
     const polling = transport === "polling";
     const session = polling ? await PollingSession.open(t, { port: server.port }) : undefined;
@@ -241,8 +249,8 @@ for (const transport of ["websocket", "polling"] as const) {
   });
 }
 
-test("a session that ends in order while held gets what was held, and its poll is answered", async (t) => {
-  const server = await start(t);
+onBoth("a session that ends in order while held gets what was held, and its poll is answered", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openPolling(t, server);
   server.hub.slow = true;
   const poll = session.poll();
@@ -254,23 +262,26 @@ test("a session that ends in order while held gets what was held, and its poll i
   assert.deepEqual(await poll, ['430["room"]']);
 });
 
-test("volatile messages of a held session are dropped as for any client that cannot be written to", async (t) => {
-  const server = await start(t);
-  const session = await openWebSocket(t, server);
-  server.hub.slow = true;
-  session.send('420["volatile"]');
-  await waitFor(() => server.hub.unconfirmed.length > 0);
-  server.hub.confirm();
-  assert.equal(await session.next(), "430[]");
-  session.send('421["echo",1]');
-  assert.equal(await session.next(), "431[1]");
-  server.hub.slow = false;
-  server.io.volatile.emit("v", 1);
-  assert.equal(await session.next(), '42["v",1]');
-});
+onBoth(
+  "volatile messages of a held session are dropped as for any client that cannot be written to",
+  async (t, writePath) => {
+    const server = await start(t, writePath);
+    const session = await openWebSocket(t, server);
+    server.hub.slow = true;
+    session.send('420["volatile"]');
+    await waitFor(() => server.hub.unconfirmed.length > 0);
+    server.hub.confirm();
+    assert.equal(await session.next(), "430[]");
+    session.send('421["echo",1]');
+    assert.equal(await session.next(), "431[1]");
+    server.hub.slow = false;
+    server.io.volatile.emit("v", 1);
+    assert.equal(await session.next(), '42["v",1]');
+  },
+);
 
-test("a server that closes while sessions are held closes them", async (t) => {
-  const server = await start(t);
+onBoth("a server that closes while sessions are held closes them", async (t, writePath) => {
+  const server = await start(t, writePath);
   const session = await openWebSocket(t, server);
   server.hub.slow = true;
   session.send('420["join","room"]');

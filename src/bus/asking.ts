@@ -125,7 +125,8 @@ export class Asking {
       const one = pending.answered.get(uid);
       if (one !== undefined) one.done = true;
     }
-    pending.expected = others + ended.length;
+    // Servers that have opened the namespace since owe nothing: the request was before them.
+    pending.expected = Math.min(pending.expected ?? Infinity, others + ended.length);
     this.#settleIfComplete(id, pending);
   }
 

@@ -71,12 +71,12 @@ export class Inbox {
   onRequest({ uid, nsp, type, data }: StockRequest): void {
     if (!REQUESTS.has(type)) throw new Error(`a request of an unknown type ${type}`);
     const { local } = this.#options;
-    if (!local.isOpen(nsp)) return;
     const isForAll = type === SERVER_SIDE_EMIT;
     const { rooms } = isForAll ? { rooms: [] } : stockRouting(type, data);
     const { bin, body } = encodePayload(data);
     const to = isForAll ? "open" : "members";
     const wids = local.deliver({ nsp, type, bin, rooms, to }, body);
+    // Also where the last worker has just closed the namespace: the asker has counted this node, and waits for its word.
     if (data.requestId === undefined) return;
     const timeoutMs = data.opts?.flags?.timeout ?? STOCK_TIMEOUT_MS;
     this.#options.answering.ask({ id: data.requestId, uid, nsp, type, timeoutMs, takesParts: false }, wids);

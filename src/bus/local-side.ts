@@ -14,7 +14,7 @@ export interface Inbound {
 }
 
 export interface LocalSide {
-  /** @returns the wids of the workers that got it */
+  /** @returns the wids of the workers it is for */
   deliver(message: Inbound, body: Buffer): readonly number[];
   /** One of several answers: {@link settle} follows. */
   answer(wid: number, nsp: string, type: number, data: object): void;

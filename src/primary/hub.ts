@@ -128,11 +128,12 @@ export class Hub {
     this.#pass(peer.wid, targets, message, body);
   }
 
-  /** Passes on what comes from outside. @returns the workers that got it */
+  /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
   deliver(message: FromOutside, body: Buffer): readonly number[] {
     const targets = this.#targets(message);
     this.#counters.skipped(this.#peers.size - targets.size);
-    return this.#pass(OUTSIDE_WID, targets, message, body);
+    this.#pass(OUTSIDE_WID, targets, message, body);
+    return [...targets].map((target) => target.wid);
   }
 
   /** An answer from outside to what a worker has asked. @param data with its requestId; of type NOTHING: there are no more */
@@ -177,25 +178,23 @@ export class Hub {
     return targets;
   }
 
-  /** @returns the wids of those whose wire took it */
-  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<FromOutside, "to">, body: Buffer): number[] {
-    if (targets.size === 0) return [];
+  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<FromOutside, "to">, body: Buffer): void {
+    if (targets.size === 0) return;
     const { nsp, type, bin, rooms, event, joins } = message;
     const header: Deliver = { t: "deliver", from, nsp, type, bin, ...(event && { event: { ...event, rooms } }) };
     const shared = joins === undefined ? encodeFrame(header, body) : undefined;
-    const taken: number[] = [];
+    let copies = 0;
     for (const target of targets) {
       const settle = this.#pendingJoins.next();
       if (target.offer(shared ?? encodeFrame({ ...header, settle }, body))) {
-        taken.push(target.wid);
+        copies++;
         if (joins !== undefined) this.#pendingJoins.add(target, settle, nsp, joins);
       } else {
         // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
         this.#counters.dropped(target);
       }
     }
-    this.#counters.forwarded(taken.length);
-    return taken;
+    this.#counters.forwarded(copies);
   }
 
   #passReply(wid: number, header: Extract<DownMessage, { t: "reply" }>, body: Buffer): void {

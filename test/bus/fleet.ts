@@ -12,6 +12,8 @@ export const STREAM = "socket.io";
 export interface NodesOptions extends NodeOptions {
   /** How many; 2 unless told. */
   readonly nodes?: number;
+  /** Id of the first; 1 unless told. The next ones follow. */
+  readonly firstId?: number;
   /** One of its own unless told. */
   readonly redis?: TestRedis;
 }
@@ -20,15 +22,15 @@ export interface Nodes {
   readonly redis: TestRedis;
   readonly client: Redis;
   readonly nodes: readonly TestNode[];
-  /** One on each worker, by node and slot. The workers of node n, from 1 on, have the numbers 100 n, 100 n + 1 and so on. */
+  /** One on each worker, by node and slot. The workers of node n have the numbers 100 n, 100 n + 1 and so on. */
   readonly members: readonly Member[];
 }
 
 /** Starts nodes of 2 workers, unless told, one after another. */
 export async function startNodes(scope: Scope, options: NodesOptions = {}): Promise<Nodes> {
-  const { nodes: count = 2, workers = 2, redis = await startRedis(scope), args = [], ...rest } = options;
+  const { nodes: count = 2, firstId = 1, workers = 2, redis = await startRedis(scope), args = [], ...rest } = options;
   const fleets: Fleet[] = [];
-  for (let id = 1; id <= count; id++) {
+  for (let id = firstId; id < firstId + count; id++) {
     const flags = ["--redis", redis.url, "--node-id", String(id), ...args];
     fleets.push(await startFleet(scope, { workers, args: flags, ...rest }));
   }

@@ -206,7 +206,7 @@ test("engine.io: a session hands a transport what waits at `ready`, and calls ba
 test("engine.io: the WebSocket transport has parser.encodePacket, supportsBinary and onError; it is handed ws's WebSocket", async (t) => {
   const { transport, client } = await openWebSocket(t);
   const encoded: unknown[] = [];
-  const { encodePacket } = transport["parser"] as { encodePacket(...args: unknown[]): void };
+  const { encodePacket } = transport["parser"] as { readonly encodePacket: (...args: unknown[]) => void };
   encodePacket({ type: "message", data: "x" }, transport["supportsBinary"], (data: unknown) => encoded.push(data));
   assert.deepEqual(encoded, ["4x"], "src/worker/transport.ts relies on packets being encoded at once");
   assert.ok(isFunction(transport["onError"]), "src/worker/transport.ts reports failed writes by onError");

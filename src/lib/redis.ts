@@ -103,16 +103,38 @@ export function connectRedis(settings: RedisSettings, listener: RedisListener): 
   };
 }
 
-/** Of a cluster any node will do: what is published reaches all of them. */
+/** Of a cluster one master will do: what is published reaches all of its servers. */
 export function connectSubscriber(
   settings: RedisSettings,
   listener: RedisListener & { readonly onMessage: (channel: string, message: Buffer) => void },
 ): RedisSubscriber {
-  const client =
+  const { client, isInPlace } =
     settings.place.kind === "cluster"
       ? createClusterSubscriber(settings)
-      : createSingle(settings, { autoResubscribe: false });
-  const close = keepConnected(client, listener);
+      : { client: createSingle(settings, { autoResubscribe: false }), isInPlace: undefined };
+  let entered = false;
+  const enter = (): void => {
+    entered = true;
+    listener.onReady?.();
+  };
+  const close = keepConnected(client, {
+    onReady: () => {
+      if (isInPlace === undefined) enter();
+      else
+        isInPlace().then(
+          (yes) => (yes ? enter() : reset(client)),
+          (error: Error) => {
+            listener.onError?.(error);
+            reset(client);
+          },
+        );
+    },
+    onLost: () => {
+      entered = false;
+      listener.onLost?.();
+    },
+    onError: (error) => listener.onError?.(error),
+  });
   client.on("messageBuffer", (channel: Buffer, message: Buffer) => listener.onMessage(channel.toString(), message));
   // Only a connection that waits for an answer is known to have stalled.
   const pinger = setInterval(() => {
@@ -120,7 +142,7 @@ export function connectSubscriber(
   }, SUBSCRIBER_PING_MS);
   return {
     get ready() {
-      return client.status === "ready";
+      return entered && client.status === "ready";
     },
     subscribe: async (channels) => void (await explained(client.subscribe(...channels))),
     unsubscribe: async (channels) => void (await explained(client.unsubscribe(...channels))),
@@ -242,12 +264,13 @@ function createCluster(settings: RedisSettings): Cluster {
 }
 
 /**
- * A connection to one node of the cluster, and to the next when that is lost. The subscriber that a Cluster has of its own does not tell when it
- * was lost, nor whether it hears its channels again.
+ * A connection to one master of the cluster, and to the next when that is lost. The subscriber that a Cluster has of its own does not tell when it
+ * was lost, nor whether it hears its channels again. On a master, because subscribers are counted on servers that the cluster lists, and it does not
+ * list every replica.
  */
-function createClusterSubscriber(settings: RedisSettings): Redis {
+function createClusterSubscriber(settings: RedisSettings): { client: Redis; isInPlace: () => Promise<boolean> } {
   const { hosts } = settings.place;
-  let known: readonly RedisHost[] = hosts;
+  let masters: readonly RedisHost[] = [];
   let next = Math.floor(Math.random() * hosts.length);
   const client: Redis = new Redis({
     ...commonOptions(settings),
@@ -255,22 +278,24 @@ function createClusterSubscriber(settings: RedisSettings): Redis {
     autoResubscribe: false,
     enableOfflineQueue: false,
     retryStrategy: (attempt) => {
-      Object.assign(client.options, known[++next % known.length]);
+      const candidates = [...masters, ...hosts];
+      Object.assign(client.options, candidates[++next % candidates.length]);
       return retryDelay(attempt);
     },
   });
-  client.on("ready", () => {
-    explained(client.cluster("SLOTS")).then(
-      (ranges) => (known = [...nodesOf(ranges), ...hosts]),
-      (error: Error) => client.emit("error", error),
-    );
-  });
-  return client;
+  const isInPlace = async (): Promise<boolean> => {
+    masters = mastersOf(await explained(client.cluster("SLOTS")));
+    const { host, port } = client.options;
+    if (masters.length === 0 || masters.some((one) => one.host === host && one.port === port)) return true;
+    next = Math.floor(Math.random() * masters.length) - 1;
+    return false;
+  };
+  return { client, isInPlace };
 }
 
-/** @param ranges as CLUSTER SLOTS answers: first slot, last slot, and then the nodes that hold them */
-function nodesOf(ranges: unknown): RedisHost[] {
-  const nodes = (ranges as unknown[][]).flatMap((range) => range.slice(2) as [host: string, port: number][]);
-  const byName = new Map(nodes.map(([host, port]) => [`${host}:${port}`, { host, port }]));
+/** @param ranges as CLUSTER SLOTS answers: first slot, last slot, and then who holds them, the master first */
+function mastersOf(ranges: unknown): RedisHost[] {
+  const masters = (ranges as [number, number, [host: string, port: number]][]).map(([, , master]) => master);
+  const byName = new Map(masters.map(([host, port]) => [`${host}:${port}`, { host, port }]));
   return [...byName.values()].filter(({ host }) => host !== "");
 }

@@ -248,8 +248,12 @@ export class Bus {
       counters.dropped(bytes > maxEntryBytes ? "too_large" : "outbox_full");
       return false;
     }
-    const n = ++this.#n;
-    this.#outbox.push(n, encodeEntry(this.uid, type, { n, ...routing }, nsp, payload));
+    const n = this.#n + 1;
+    if (!this.#outbox.push(n, encodeEntry(this.uid, type, { n, ...routing }, nsp, payload))) {
+      counters.dropped("outbox_full");
+      return false;
+    }
+    this.#n = n;
     this.#health.appended(n);
     this.#writer.wake();
     return true;

@@ -29,16 +29,19 @@ export class Outbox {
     return this.#items.length - this.#head;
   }
 
-  /** Whether an entry with so many bytes of payload would be taken. */
+  /** Whether an entry with so many bytes of payload may be taken: what is not need not be encoded. */
   fits(payloadBytes: number): boolean {
     return this.#bytes + payloadBytes + ENTRY_OVERHEAD_BYTES <= this.#maxBytes;
   }
 
-  push(n: number, fields: readonly (string | Buffer)[]): void {
+  /** @returns whether it was taken */
+  push(n: number, fields: readonly (string | Buffer)[]): boolean {
     let bytes = ENTRY_OVERHEAD_BYTES;
     for (const field of fields) bytes += field.length;
+    if (this.#bytes + bytes > this.#maxBytes) return false;
     this.#items.push({ n, fields, bytes });
     this.#bytes += bytes;
+    return true;
   }
 
   /** The oldest items, at least one where there is one. */

@@ -10,9 +10,13 @@ export const MAX_FRAME_BYTES = 1 << 30;
 
 export const NO_BODY = Buffer.alloc(0);
 
-/** The frame as buffers to be written in order. */
-export function encodeFrame(header: object, body: Buffer = NO_BODY): Buffer[] {
+/**
+ * The frame as buffers to be written in order.
+ * @param body text goes into the frame without a buffer of its own
+ */
+export function encodeFrame(header: object, body: Buffer | string = NO_BODY): Buffer[] {
   const text = JSON.stringify(header);
+  if (typeof body === "string") return [encodeTexts(text, body)];
   const headerBytes = Buffer.byteLength(text);
   const copies = body.length <= COPY_BELOW_BYTES;
   const head = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes + (copies ? body.length : 0));
@@ -20,8 +24,18 @@ export function encodeFrame(header: object, body: Buffer = NO_BODY): Buffer[] {
   head.writeUInt32BE(headerBytes, 4);
   head.write(text, PREFIX_BYTES, "utf8");
   if (!copies) return [head, body];
-  body.copy(head, PREFIX_BYTES + headerBytes);
+  head.set(body, PREFIX_BYTES + headerBytes);
   return [head];
+}
+
+function encodeTexts(header: string, body: string): Buffer {
+  const headerBytes = Buffer.byteLength(header);
+  const bodyBytes = Buffer.byteLength(body);
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes + bodyBytes);
+  frame.writeUInt32BE(4 + headerBytes + bodyBytes, 0);
+  frame.writeUInt32BE(headerBytes, 4);
+  frame.write(header + body, PREFIX_BYTES, "utf8");
+  return frame;
 }
 
 export type OnFrame = (header: unknown, body: Buffer) => void;

@@ -22,11 +22,11 @@ const EVENT_PREFIX = '{"packet":{"type":2,"data":';
 export const EVENT_ARGS_AT = EVENT_PREFIX.length;
 
 /**
- * The body of a plain event's broadcast, with the arguments' JSON as it is.
+ * The body of a plain event's broadcast, as text, with the arguments' JSON as it is.
  * @param args the event's name and arguments, as a JSON array
  */
-export function encodeEvent(args: string, nsp: string, opts: object): Buffer {
-  return Buffer.from(`${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${JSON.stringify(opts)}}`);
+export function encodeEvent(args: string, nsp: string, opts: object): string {
+  return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${JSON.stringify(opts)}}`;
 }
 
 /** Binary comes out as Buffers over `body`. */

@@ -291,7 +291,7 @@ export class HubPort {
     }
   }
 
-  #offer(header: Publish, body: Buffer): boolean {
+  #offer(header: Publish, body: Buffer | string): boolean {
     this.#flushChanges();
     if (this.#wire.offer(encodeFrame(header, body))) return true;
     this.#handler.onDropped();

@@ -20,6 +20,13 @@ test("frames come out as they went in, however the stream is cut", () => {
   }
 });
 
+test("a body of text is the same frame as its bytes", () => {
+  for (const text of ["", "é✓🐚", "x".repeat(100_000), "\ud800 half a pair"]) {
+    const header = { t: "ü", lone: "\udc00" };
+    assert.deepEqual(Buffer.concat(encodeFrame(header, text)), Buffer.concat(encodeFrame(header, Buffer.from(text))));
+  }
+});
+
 test("bytes that are no frame are refused at once", () => {
   assert.throws(
     () => new FrameReader().push(Buffer.from("GET / HTTP/1.1\r\n\r\n"), () => assert.fail("no frame")),

@@ -20,6 +20,8 @@ const PUBLISHES = 4_000;
 const BURST = 20;
 const PAUSE_MS = 10;
 const ROUNDS = 5;
+/** 42 to 62 % were seen, on idle machines and crowded ones. */
+const MOST = 0.8;
 /** Until both sides' code is compiled: eight workers share the messages here, so each meets its code an eighth as often as the recipe's. */
 const WARM_UP_ROUNDS = 4;
 
@@ -47,7 +49,7 @@ test("100 rooms of 2 members with 8 workers cost less CPU for each publish than 
   const [mine, its] = [median(costs.ours), median(costs.theirs)];
   t.diagnostic(`server CPU per publish: limpet ${list(costs.ours)} µs, the recipe ${list(costs.theirs)} µs`);
   t.diagnostic(`medians ${mine.toFixed(0)} and ${its.toFixed(0)} µs: ${((100 * mine) / its).toFixed(0)} %`);
-  assert.ok(mine < its, `limpet costs ${mine.toFixed(0)} µs a publish, the recipe ${its.toFixed(0)} µs`);
+  assert.ok(mine < its * MOST, `limpet costs ${mine.toFixed(0)} µs a publish, the recipe ${its.toFixed(0)} µs`);
 });
 
 async function startRecipe(t: TestContext): Promise<{ pid: number; port: number }> {

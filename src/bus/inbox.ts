@@ -15,7 +15,7 @@ import {
 } from "./entry.js";
 import type { Inbound, LocalSide } from "./local-side.js";
 import { Sources } from "./sources.js";
-import { encodePayload } from "../link/payload.js";
+import { encodePayload, holdsEvent } from "../link/payload.js";
 
 export interface InboxOptions {
   /** Of this node. */
@@ -107,6 +107,8 @@ export class Inbox {
   #deliver(entry: Entry, nsp: string): void {
     const inbound = this.#inboundOf(entry, nsp);
     const { bin, body } = payloadOf(entry.data ?? Buffer.alloc(0));
+    if (inbound.event !== undefined && (bin || !holdsEvent(body, inbound.event.bytes)))
+      throw new Error("an event that is not where its header says");
     this.#options.local.deliver({ ...inbound, bin }, body);
   }
 

@@ -29,6 +29,14 @@ export function encodeEvent(args: string, nsp: string, opts: object): string {
   return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${JSON.stringify(opts)}}`;
 }
 
+const LIST_START = 0x5b;
+const LIST_END = 0x5d;
+
+/** Whether a list of so many bytes stands where the arguments of {@link encodeEvent} do; what is in it is not looked at. */
+export function holdsEvent(body: Buffer, argsBytes: number): boolean {
+  return body[EVENT_ARGS_AT] === LIST_START && body[EVENT_ARGS_AT + argsBytes - 1] === LIST_END;
+}
+
 /** Binary comes out as Buffers over `body`. */
 export function decodePayload({ bin, body }: Payload): unknown {
   return bin ? decode(body) : (JSON.parse(body.toString()) as unknown);

@@ -1,7 +1,18 @@
 /** What comes from other servers is looked at before Socket.IO is handed it: a value that it does not expect would end the worker. */
 import { MessageType } from "socket.io-adapter";
+import { PacketType } from "./internals.js";
 
-const LAST_PACKET_TYPE = 6;
+/** An event of such a name makes stock clients drop their connection. */
+const RESERVED_EVENTS: readonly unknown[] = [
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+];
+/** Socket.IO itself emits these in its namespaces. */
+const RESERVED_SERVER_EVENTS: readonly unknown[] = ["connect", "connection", "new_namespace"];
 const isList = Array.isArray as (value: unknown) => value is unknown[];
 
 /** @throws Error where the data is not what its type says */
@@ -9,7 +20,7 @@ export function checkForeignMessage(type: number, data: unknown): void {
   const { packet, opts, rooms, requestId } = (data ?? {}) as Record<string, unknown>;
   const isReadable =
     type === (MessageType.SERVER_SIDE_EMIT as number)
-      ? isList(packet) && (requestId === undefined || typeof requestId === "string")
+      ? isEvent(packet, RESERVED_SERVER_EVENTS) && (requestId === undefined || typeof requestId === "string")
       : hasOptions(opts) &&
         (type !== (MessageType.BROADCAST as number) || isPacket(packet)) &&
         ((type !== (MessageType.SOCKETS_JOIN as number) && type !== (MessageType.SOCKETS_LEAVE as number)) ||
@@ -23,13 +34,12 @@ function hasOptions(value: unknown): boolean {
 }
 
 function isPacket(value: unknown): boolean {
-  const packet = value as { type?: unknown; data?: unknown } | null | undefined;
-  return (
-    typeof packet === "object" &&
-    packet !== null &&
-    Number.isInteger(packet.type) &&
-    (packet.type as number) >= 0 &&
-    (packet.type as number) <= LAST_PACKET_TYPE &&
-    isList(packet.data)
-  );
+  const { type, id, data } = (value ?? {}) as { type?: unknown; id?: unknown; data?: unknown };
+  return type === PacketType.EVENT && (id === undefined || Number.isInteger(id)) && isEvent(data, RESERVED_EVENTS);
+}
+
+function isEvent(value: unknown, reserved: readonly unknown[]): boolean {
+  if (!isList(value)) return false;
+  const [name] = value;
+  return typeof name === "number" || (typeof name === "string" && !reserved.includes(name));
 }

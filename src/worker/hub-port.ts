@@ -4,7 +4,7 @@
  * Interest changes collect until something must follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join
  * before it reads what was published after it.
  */
-import type { BroadcastFlags } from "socket.io-adapter";
+import { MessageType, type BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
 import type {
   Beat,
@@ -267,7 +267,7 @@ export class HubPort {
       }
       const data = this.#read(message, body);
       if (data === undefined) return;
-      if (adapter !== undefined) adapter.onDeliver(message.from, message.type, data);
+      if (adapter !== undefined) this.#hand(adapter, message, data);
       else if (requestIdOf(data) !== "")
         this.reply(message.from, message.nsp, NOTHING, { requestId: requestIdOf(data) });
     } finally {
@@ -275,6 +275,16 @@ export class HubPort {
         this.#flushChanges();
         this.#send({ t: "settled", n: message.settle });
       }
+    }
+  }
+
+  #hand(adapter: PortAdapter, { from, type }: Deliver, data: unknown): void {
+    try {
+      adapter.onDeliver(from, type, data);
+    } catch (error) {
+      // What an app's handlers throw is the app's; a broadcast throws where Socket.IO cannot encode it: nested too deep, say.
+      if (from !== OUTSIDE_WID || type !== (MessageType.BROADCAST as number)) throw error;
+      this.#handler.onUnreadable(error);
     }
   }
 

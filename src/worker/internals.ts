@@ -2,6 +2,7 @@
  * The private parts of socket.io 4.8.4, engine.io 6.6.12, socket.io-adapter 2.5.8 and ws 8.23.0 that limpet leans on, in one place. Each has a test in
  * test/internals that fails, by name, when a new version changes it.
  */
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Server } from "socket.io";
@@ -73,6 +74,15 @@ export interface WebSocketInternals {
     options: { readonly compress: boolean },
     callback: (error?: Error) => void,
   ): void;
+}
+
+/** engine.io's Socket, as far as its heartbeat is concerned. */
+export interface HeartbeatInternals extends EventEmitter {
+  readonly readyState: string;
+  onClose(reason: string, description?: unknown): void;
+  /** Null while no pong is awaited. */
+  readonly pingTimeoutTimer: NodeJS.Timeout | null;
+  resetPingTimeout(): void;
 }
 
 type CheckNamespace = (name: string, auth: unknown, done: (namespace: unknown) => void) => void;

@@ -26,6 +26,7 @@ import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
 import { AppError, loadApp, runApp } from "./app-loader.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
+import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
 import { createIoServer } from "./io-server.js";
@@ -120,7 +121,9 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   const { writePath, batchMs } = config.engine;
   const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
   const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: nodeId, slot }), gate, turn);
-  const watch = new SessionWatch(engine, new SessionMetrics(metrics, config.socketio));
+  const sessionMetrics = new SessionMetrics(metrics, config.socketio);
+  const watch = new SessionWatch(engine, sessionMetrics);
+  giveBenefitOfLag(engine, () => sessionMetrics.wasStalled());
   const rescue = new Rescue({
     address: { node: nodeId, slot },
     engine,

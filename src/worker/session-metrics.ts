@@ -21,9 +21,12 @@ export class SessionMetrics implements SessionCounters {
   closed(reason: string): void {
     this.#metrics.sessionsClosed.inc({ reason: closeReasonOf(reason) });
     if (reason !== "ping timeout") return;
-    // A pong that came while the loop stood still waits in the kernel: Node runs the due timer before it reads.
-    const late = this.#metrics.loopLag.recentMaxMs(this.#pingTimeoutMs) > this.#pingTimeoutMs * LATE_SHARE;
-    this.#metrics.pingTimeouts.inc({ cause: late ? "server_late" : "client_gone" });
+    this.#metrics.pingTimeouts.inc({ cause: this.wasStalled() ? "server_late" : "client_gone" });
+  }
+
+  /** Whether the event loop stood still so long, within a pingTimeout, that a missing pong may be this worker's own fault. */
+  wasStalled(): boolean {
+    return this.#metrics.loopLag.recentMaxMs(this.#pingTimeoutMs) > this.#pingTimeoutMs * LATE_SHARE;
   }
 
   upgraded(outcome: "completed" | "failed"): void {

@@ -262,3 +262,14 @@ test("Node: a socket's _handle has readStop and close", async () => {
   server.close();
   assert.ok(whole, "src/primary/handoff.ts stops reading by _handle.readStop()");
 });
+
+test("engine.io: a session closes for a missing pong by onClose, and pingTimeoutTimer is null once the pong is there", async (t) => {
+  const { session } = await openWebSocket(t);
+  assert.ok(isFunction(session["onClose"]), "src/worker/heartbeat.ts stands in front of a session's onClose");
+  assert.ok(isFunction(session["resetPingTimeout"]), "src/worker/heartbeat.ts starts the timeout anew");
+  assert.equal(session["pingTimeoutTimer"], null, "src/worker/heartbeat.ts sees by it that no pong is awaited");
+  (session["resetPingTimeout"] as () => void).call(session);
+  assert.notEqual(session["pingTimeoutTimer"], null);
+  (session["onPacket"] as (packet: object) => void).call(session, { type: "pong" });
+  assert.equal(session["pingTimeoutTimer"], null);
+});

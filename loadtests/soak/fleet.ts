@@ -3,6 +3,7 @@ import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { freePort } from "../../test/support/free-port.js";
 import { startNode, type TestNode } from "../../test/support/node.js";
 import { startRedis, type TestRedis } from "../../test/support/redis.js";
@@ -10,6 +11,7 @@ import { waitFor } from "../../test/support/wait.js";
 
 export const NODES = 3;
 const WORKERS = 2;
+const COLLECT = pathToFileURL(path.join(import.meta.dirname, "collect.mjs")).href;
 /** Nodes with these places have a fixed id; the others lease one. The first is never killed: its memory is seen over the whole run. */
 const FIXED_IDS: readonly (number | undefined)[] = [1, 2, undefined];
 const READY_MS = 60_000;
@@ -171,8 +173,7 @@ export class SoakFleet {
     const id = FIXED_IDS[index];
     const args = ["--port", String(place.port), "--redis", this.#redis.url];
     if (id !== undefined) args.push("--node-id", String(id));
-    // Small young generations: what is seen is what stays, not what waits to be collected.
-    const env = { NODE_OPTIONS: "--max-semi-space-size=1", LIMPET_BUS_RETENTION_MS: String(retentionMs) };
+    const env = { NODE_OPTIONS: `--max-semi-space-size=1 --import ${COLLECT}`, LIMPET_BUS_RETENTION_MS: String(retentionMs) };
     for (let attempt = 1; ; attempt++) {
       try {
         const node = await startNode({ app, workers: WORKERS, args, env, readyTimeoutMs: READY_MS });

@@ -1,4 +1,5 @@
 /** One run of the soak, from the start of the fleet to the verdict. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { waitFor, within } from "../../test/support/wait.js";
 import { startBalancer } from "./balancer.js";
@@ -41,6 +42,8 @@ class SoakRun {
   readonly #print: (line: string) => void;
   readonly #ledger = new Ledger();
   readonly #memory = new MemoryLog();
+  /** Of the clients' process: when it had no processor time, nothing that it measures is on time. */
+  readonly #ownLag = monitorEventLoopDelay();
   readonly #startedAt = performance.now();
   #crowd: Crowd | undefined;
   #closeBalancer: (() => Promise<void>) | undefined;
@@ -54,6 +57,7 @@ class SoakRun {
     this.#plan = plan;
     this.#fleet = fleet;
     this.#print = print;
+    this.#ownLag.enable();
   }
 
   async run(): Promise<void> {
@@ -158,7 +162,8 @@ class SoakRun {
       const minutes = Math.floor((performance.now() - this.#startedAt) / MINUTE_MS);
       if (minutes > this.#minutes) {
         this.#minutes = minutes;
-        const now = `clients ${this.#crowd?.joined ?? 0}, ${this.#fleet.up}`;
+        const now = `clients ${this.#crowd?.joined ?? 0}, late by ${(this.#ownLag.max / 1e9).toFixed(1)} s themselves, ${this.#fleet.up}`;
+        this.#ownLag.reset();
         this.#tell(`${this.#line()}; ${now}; MB: ${this.#memory.latest(this.#fleet.processes)}`);
       }
       await delay(WATCH_MS);

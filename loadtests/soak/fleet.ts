@@ -173,7 +173,10 @@ export class SoakFleet {
     const id = FIXED_IDS[index];
     const args = ["--port", String(place.port), "--redis", this.#redis.url];
     if (id !== undefined) args.push("--node-id", String(id));
-    const env = { NODE_OPTIONS: `--max-semi-space-size=1 --import ${COLLECT}`, LIMPET_BUS_RETENTION_MS: String(retentionMs) };
+    const env = {
+      NODE_OPTIONS: `--max-semi-space-size=1 --import ${COLLECT}`,
+      LIMPET_BUS_RETENTION_MS: String(retentionMs),
+    };
     for (let attempt = 1; ; attempt++) {
       try {
         const node = await startNode({ app, workers: WORKERS, args, env, readyTimeoutMs: READY_MS });

@@ -90,6 +90,7 @@ export class StreamWriter {
         this.#failures++;
         if (this.#failures % RESET_AFTER === 0) redis.reset();
         onFailure(error instanceof Error ? error : new Error(String(error)));
+        if (error instanceof Error && error.message.startsWith("OOM")) await this.#makeRoom();
         if (!this.#stopped)
           this.#retry = setTimeout(
             () => {
@@ -124,6 +125,20 @@ export class StreamWriter {
       commands.length === 1 && first !== undefined ? [await redis.call(...first)] : await redis.transaction(commands);
     const last = replies.at(-1);
     return typeof last === "string" ? last : undefined;
+  }
+
+  /**
+   * Trims what is too old, else the work of the next XADD: which a full Redis refuses, so that one that this very stream has filled would stay
+   * full for ever. XTRIM is not refused.
+   */
+  async #makeRoom(): Promise<void> {
+    const { redis, stream, retentionMs, onFailure } = this.#options;
+    try {
+      const [seconds] = (await redis.call("TIME")) as [string, string];
+      await redis.call("XTRIM", stream, "MINID", idAt(Number(seconds) * 1_000 - retentionMs));
+    } catch (error) {
+      onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   #trim(): string[] {

@@ -5,7 +5,7 @@ import { fileScope } from "../hub/fleet.js";
 import { freePort } from "../support/free-port.js";
 import { newRedis, startRedis, type TestRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
-import { assertNothingLost, PER_SECOND, startAlone, suffer } from "./outage.js";
+import { assertNothingLost, assertOrder, PER_SECOND, startAlone, suffer } from "./outage.js";
 import { assertNothingEnded, gapsOf, startPost, waitForBus, waitForReason } from "./posts.js";
 import { describe, Traffic, type Post } from "./traffic.js";
 
@@ -56,6 +56,29 @@ test("a full Redis: nothing is lost", async () => {
     waiting: [a, b],
   });
   assertNothingLost(pairs);
+});
+
+test("a Redis that the messages have filled takes them again once the oldest are past their time", async (t) => {
+  const own = await startRedis(t);
+  const env = { ...ENV, LIMPET_BUS_RETENTION_MS: "3000" };
+  const posts = await Promise.all([
+    startPost(t, { url: own.url, id: 3, env }),
+    startPost(t, { url: own.url, id: 4, env }),
+  ]);
+  const admin = own.client();
+  const used = Number(/used_memory:(\d+)/.exec(await admin.info("memory"))?.[1]);
+  await admin.config("SET", "maxmemory", String(used + 1_500_000));
+  const traffic = await Traffic.start(posts, { perSecond: 20, bytes: 20_000 });
+  await waitForReason(/maxmemory/, posts);
+  // Less than the stream alone takes: nothing is written until something is trimmed.
+  await admin.config("SET", "maxmemory", String(used + 500_000));
+  await traffic.stop();
+  await waitForBus(true, posts);
+  const pairs = await traffic.settle();
+  console.log("filled by the messages:");
+  for (const pair of pairs) console.log(`  ${describe(pair)}`);
+  assertNothingLost(pairs);
+  assertOrder(pairs);
 });
 
 test("a Redis that has become read-only: nothing is lost", async () => {

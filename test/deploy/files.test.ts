@@ -90,7 +90,8 @@ test("three nodes of one fleet run with what the compose file gives them, under 
       "no secret stands in the file",
     );
     // Behind the workers come the lease and the outbox, with two seconds each.
-    assert.ok(Number.parseInt(grace, 10) * 1_000 >= config.supervisor.stopTimeoutMs + 4_000, grace);
+    const stopMs = config.drain.deadlineMs + config.supervisor.stopTimeoutMs + 4_000;
+    assert.ok(Number.parseInt(grace, 10) * 1_000 >= stopMs, grace);
     return config;
   });
   assert.equal(new Set(inForce.map(({ nodeId }) => nodeId)).size, 3);

@@ -185,7 +185,8 @@ test("a node has the time it takes to stop, and somewhere to write", () => {
   const { config } = check(environmentOf(container, FIELDS, SECRETS));
   const [command, seconds] = container.lifecycle?.preStop?.exec?.command ?? [];
   assert.equal(command, "sleep");
-  const stopMs = Number(seconds) * 1_000 + (config?.supervisor.stopTimeoutMs ?? Infinity);
+  assert.ok(config);
+  const stopMs = Number(seconds) * 1_000 + config.drain.deadlineMs + config.supervisor.stopTimeoutMs;
   // The lease and the outbox come after the workers, with two seconds each.
   assert.ok((pod.terminationGracePeriodSeconds ?? 0) * 1_000 >= stopMs + 4_000);
   assert.equal(container.securityContext?.readOnlyRootFilesystem, true);

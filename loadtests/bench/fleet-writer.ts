@@ -51,7 +51,7 @@ let n = 0;
 function append(): void {
   const room = `room ${n % 100}`;
   const args = JSON.stringify(["message", { n, text: "x".repeat(40) }]);
-  const body = encodeEvent(args, "/", { rooms: [room], except: [], flags: {} });
+  const body = Buffer.from(encodeEvent(args, "/", { rooms: [room], except: [], flags: {} }));
   const header = { n: ++n, r: [room], e: [Buffer.byteLength(args), [], {}] as const };
   const fields = encodeEntry(uid, BROADCAST, header, "/", { bin: false, body });
   outbox.push(n, fields);

@@ -4,6 +4,7 @@
  *
  *     npm run build && npm run bench:fleet [-- --quick]
  */
+import { availableParallelism, loadavg } from "node:os";
 import { measureReaders, type ReaderCost } from "./fleet-reader.js";
 import { measureRooms, type RoomsCost, type RoomsLoad } from "./fleet-rooms.js";
 import { limpet, recipe, type Side } from "./fleet-sides.js";
@@ -16,6 +17,8 @@ if (unknown !== undefined) {
   process.exit(1);
 }
 
+/** Of each processor: beyond it the figures are another machine's. */
+const QUIET = 0.25;
 const ROUNDS = quick ? 1 : 3;
 const SMALL_ROOMS: RoomsLoad = {
   ...{ servers: 2, workers: 4, rooms: 100, members: 2 },
@@ -79,6 +82,11 @@ async function compareReaders(title: string): Promise<void> {
   print(title, "bare XREAD loop", rows);
 }
 
+const [load = 0] = loadavg();
+if (load > QUIET * availableParallelism())
+  process.stdout.write(
+    `this machine has a load of ${load.toFixed(1)} already: processes that wait for a processor read more at once, which favours whoever reads most often\n`,
+  );
 await compareRooms("100 rooms of 2 members, spread over two nodes of 4 workers, 500 publishes/s", SMALL_ROOMS);
 await compareRooms("A room of 8 members on one node of 8 workers, 1 kB messages, 100 publishes/s", ONE_ROOM);
 await compareReaders("A node of 4 workers without members, reading what another node writes");

@@ -300,7 +300,8 @@ export class Bus {
   #tick(): void {
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
     if (this.#reader.overdueMs > this.#options.stallTimeoutMs) this.#reading.reset();
-    this.#inbox.forget(this.#options.retentionMs);
+    // While this node hears nothing, nobody's silence says anything.
+    if (!this.#reader.behind && this.#reader.healthy) this.#inbox.forget(this.#options.retentionMs);
     // Of a cluster, the server that holds the stream is asked.
     if (this.redis.ready) this.#health.ping(this.redis.call("EXISTS", this.#options.stream));
     this.#check();

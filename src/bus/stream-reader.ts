@@ -41,6 +41,8 @@ interface StreamInfo {
   readonly lastId: string;
   /** Entries ever added; Redis 7 and later. */
   readonly added: number | undefined;
+  /** Entries in it now. */
+  readonly length: number;
   readonly firstId: string | undefined;
 }
 
@@ -52,6 +54,7 @@ export class StreamReader {
   #added: number | undefined;
   #checkedAtMs = -Infinity;
   #mustCheck = true;
+  #isBehind = true;
   #count = MAX_COUNT;
   #failures = 0;
   /** Since when an answer is waited for. */
@@ -63,6 +66,11 @@ export class StreamReader {
   constructor(options: StreamReaderOptions) {
     this.#options = options;
     this.#startedAtMs = options.now();
+  }
+
+  /** Whether there may be entries that wait to be read. */
+  get behind(): boolean {
+    return this.#isBehind;
   }
 
   /** How long the answer to a read is overdue; 0 where it is not. */
@@ -93,6 +101,7 @@ export class StreamReader {
       } catch (error) {
         if (this.#stopped) return;
         this.#askedAtMs = undefined;
+        this.#isBehind = true;
         this.#mustCheck = true;
         this.#failures++;
         this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
@@ -127,6 +136,7 @@ export class StreamReader {
     const count = this.#count;
     const args = ["BLOCK", BLOCK_MS, "COUNT", count, "STREAMS", stream, this.#position ?? FIRST_ID];
     const entries = entriesOf(await redis.callBuffer("XREAD", ...args));
+    this.#isBehind = entries.length === count;
     this.#take(entries);
     if (entries.length === count && this.#options.now() - this.#checkedAtMs > CHECK_MS) this.#mustCheck = true;
   }
@@ -148,7 +158,7 @@ export class StreamReader {
       ]);
     } catch (error) {
       if (!isNoStream(error)) throw error;
-      replies = [["last-generated-id", FIRST_ID, "entries-added", 0], [], null];
+      replies = [["last-generated-id", FIRST_ID, "entries-added", 0, "length", 0], [], null];
     }
     const info = infoOf(replies[0]);
     const entries = entriesOf(replies[2]);
@@ -159,10 +169,12 @@ export class StreamReader {
       this.#options.onGap("rewound", undefined);
       return;
     }
-    const isWhole = entries.length < this.#count;
-    if (isWhole && info.added !== undefined) {
-      const missing = this.#added === undefined ? 0 : info.added - this.#added - entries.length;
+    if (info.added !== undefined && this.#added !== undefined) {
+      // Entries that are out of the stream, against those that were read.
+      const missing = info.added - info.length - this.#added;
       if (missing > 0) this.#options.onGap("trimmed", missing);
+      this.#added += Math.max(0, missing);
+    } else if (info.added !== undefined && entries.length < this.#count) {
       this.#added = info.added - entries.length;
     }
     this.#mustCheck = false;
@@ -236,6 +248,7 @@ function infoOf(reply: unknown): StreamInfo {
   return {
     lastId: String(valueOf("last-generated-id")),
     added: added === undefined ? undefined : Number(added),
+    length: Number(valueOf("length")),
     firstId: Array.isArray(first) ? String(first[0]) : undefined,
   };
 }

@@ -55,6 +55,8 @@ export interface PortHandler {
   onDropped(): void;
   /** An answer for another worker (an ack's value, a socket's data) that cannot be serialised. */
   onUnserializable(error: unknown): void;
+  /** What a listener of the app threw at a message of another server: it has had it, and the worker goes on. */
+  onListenerError(error: unknown): void;
   /** A message of another server that is not what it says. */
   onUnreadable(error: unknown): void;
 }
@@ -262,7 +264,7 @@ export class HubPort {
     try {
       const adapter = this.#adapters.get(message.nsp);
       if (message.event !== undefined) {
-        adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + message.event.bytes), message.event);
+        this.#handEvent(adapter, message.event, body);
         return;
       }
       const data = this.#read(message, body);
@@ -278,13 +280,21 @@ export class HubPort {
     }
   }
 
+  #handEvent(adapter: PortAdapter | undefined, event: NonNullable<Deliver["event"]>, body: Buffer): void {
+    try {
+      adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + event.bytes), event);
+    } catch (error) {
+      this.#handler.onListenerError(error);
+    }
+  }
+
   #hand(adapter: PortAdapter, { from, type }: Deliver, data: unknown): void {
     try {
       adapter.onDeliver(from, type, data);
     } catch (error) {
-      // What an app's handlers throw is the app's; a broadcast throws where Socket.IO cannot encode it: nested too deep, say.
-      if (from !== OUTSIDE_WID || type !== (MessageType.BROADCAST as number)) throw error;
-      this.#handler.onUnreadable(error);
+      // A broadcast from outside throws where Socket.IO cannot encode it, nested too deep, say; all else is what the app's listeners throw.
+      if (from === OUTSIDE_WID && type === (MessageType.BROADCAST as number)) this.#handler.onUnreadable(error);
+      else this.#handler.onListenerError(error);
     }
   }
 

@@ -111,6 +111,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     onCollect: (id) => void sendMetrics(id),
     onStop: ({ drain }) => void stop(drain),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
+    onListenerError: (error) => onAppError(error, "a listener of the app failed at a message of another server"),
     onUnreadable: (error) => {
       metrics.busSkipped.inc();
       log.warn({ err: error }, "a message of another server was skipped");

@@ -77,6 +77,9 @@ export async function startGatedServer(
     onSiblings: ignore,
     onNodes: ignore,
     onUnreadable: ignore,
+    onListenerError: (error) => {
+      throw error;
+    },
     onCollect: ignore,
     onStop: ignore,
     onDropped: ignore,

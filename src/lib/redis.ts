@@ -248,6 +248,8 @@ function createCluster(settings: RedisSettings): Cluster {
       redisOptions: { ...common, ...(tls === undefined ? {} : { tls }) },
       enableOfflineQueue: false,
       clusterRetryStrategy: retryDelay,
+      // A cluster that is down says so to each command: no need to ask, with pauses that grow, whether it is up.
+      enableReadyCheck: false,
       // A command whose reply was lost is not said again: whoever sent it decides.
       retryDelayOnFailover: 0,
       slotsRefreshInterval: SLOTS_REFRESH_MS,

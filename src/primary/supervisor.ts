@@ -2,19 +2,18 @@
  * Starts the workers, replaces those that end, ends those that hang. It decides about processes only: what a worker's end means for sessions and
  * requests is told to its handler.
  */
-import cluster from "node:cluster";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
-import type { Boot, BootFailure, Sibling } from "../link/messages.js";
+import type { Boot, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
 import { leastLoaded } from "../routing/load.js";
+import { forkWorker, setupWorkers, type WorkerExit } from "./fork-worker.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
 import type { WorkerLink } from "./worker-link.js";
 import type { ExitCause } from "./worker-process.js";
-import { WorkerProcess } from "./worker-process.js";
+import type { WorkerProcess } from "./worker-process.js";
 import { freeSlots, WorkerSet } from "./worker-set.js";
 
 const TICK_MS = 1_000;
@@ -97,11 +96,7 @@ export class Supervisor {
 
   /** @returns once every worker is in service. Rejects with the reason of the first that cannot start. */
   async start(): Promise<void> {
-    cluster.setupPrimary({
-      exec: path.join(path.dirname(fileURLToPath(import.meta.url)), "../worker/main.js"),
-      args: [],
-      serialization: "advanced",
-    });
+    setupWorkers();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     await this.#startSet(this.#config);
   }
@@ -234,7 +229,7 @@ export class Supervisor {
   }
 
   #fork(slot: number, config: Config): WorkerProcess {
-    const { nodeId, uid, socketDir, hubPath, log, now, handler } = this.#options;
+    const { nodeId, uid, socketDir, hubPath, log, now } = this.#options;
     const wid = this.#nextWid++;
     const boot: Boot = {
       type: "limpet:boot",
@@ -246,40 +241,17 @@ export class Supervisor {
       hubPath,
       listenPath: path.join(socketDir, `w${wid}.sock`),
     };
-    const process = cluster.fork();
-    const worker = new WorkerProcess(process, boot, now, handler);
+    const handler = { ...this.#options.handler, onExit: this.#onExit };
+    const worker = forkWorker(boot, handler, log, now);
     this.#workers.set(wid, worker);
-    let failure: BootFailure | undefined;
     const readyTimer = setTimeout(() => {
       if (worker.state === "starting") this.#end(worker, "not_ready", "worker killed: it was not ready in time");
     }, config.supervisor.readyTimeoutMs);
-    const sendBoot = (): void => {
-      process.send(boot, (error: Error | null) => {
-        if (error !== null) log.warn({ err: error, slot, wid }, "worker could not be told how to start");
-      });
-    };
-    process.on("error", (error) => log.warn({ err: error, slot, wid }, "channel to the worker failed"));
-    process.on("message", (message: unknown) => {
-      const { type } = message as { type?: unknown };
-      if (type === "sticky:connection") worker.load.sessionOpened();
-      else if (type === "sticky:disconnection") worker.load.sessionClosed();
-      else if (type === "limpet:awake") sendBoot();
-      else if (type === "limpet:boot-failed") failure = message as BootFailure;
-    });
-    process.once("exit", (code, signal) => {
-      clearTimeout(readyTimer);
-      this.#onExit(worker, code, signal as NodeJS.Signals | null, failure);
-    });
-    log.debug({ slot, wid, pid: worker.pid }, "worker started");
+    void worker.hasEnded.then(() => clearTimeout(readyTimer));
     return worker;
   }
 
-  #onExit(
-    worker: WorkerProcess,
-    code: number | null,
-    signal: NodeJS.Signals | null,
-    failure: BootFailure | undefined,
-  ): void {
+  readonly #onExit = (worker: WorkerProcess, { code, signal, failure }: WorkerExit): void => {
     const { log, handler, now } = this.#options;
     const { slot, wid, pid } = worker;
     const expected = worker.state === "draining";
@@ -302,7 +274,7 @@ export class Supervisor {
       return;
     }
     this.#pause(slot, worker.readyAtMs === undefined ? 0 : now() - worker.readyAtMs);
-  }
+  };
 
   #pause(slot: number, livedMs: number): void {
     let restarts = this.#restarts.get(slot);

@@ -1,8 +1,5 @@
 /**
  * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
- *
- * Interest changes collect until something must follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join
- * before it reads what was published after it.
  */
 import { MessageType, type BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
@@ -10,7 +7,6 @@ import type {
   Beat,
   Deliver,
   DownMessage,
-  InterestChange,
   Publish,
   RemoteNode,
   Sibling,
@@ -20,6 +16,7 @@ import type {
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
 import { checkForeignMessage } from "./foreign-message.js";
+import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
@@ -63,7 +60,6 @@ export interface PortHandler {
 
 export class HubPort {
   readonly #wire: PortWire;
-  readonly #gate: JoinGate;
   readonly #handler: PortHandler;
   readonly #adapters = new Map<string, PortAdapter>();
   readonly #requests = new Requests();
@@ -71,16 +67,11 @@ export class HubPort {
   #nextCount = 1;
   readonly #seeks = new Map<number, () => void>();
   #nextSeek = 1;
-  #changes: InterestChange[] = [];
-  /** Number the next batch of changes will carry. */
-  #seq = 1;
-  #known = 0;
-  /** Joins the hub does not know of yet: namespace and room to the batch they are in. */
-  readonly #unknownJoins = new Map<string, number>();
+  readonly #interest: InterestReport;
 
   constructor(wire: PortWire, gate: JoinGate, handler: PortHandler) {
     this.#wire = wire;
-    this.#gate = gate;
+    this.#interest = new InterestReport((message) => this.#send(message), gate);
     this.#handler = handler;
   }
 
@@ -90,42 +81,34 @@ export class HubPort {
 
   open(nsp: string, adapter: PortAdapter): void {
     this.#adapters.set(nsp, adapter);
-    this.#change(["open", nsp]);
+    this.#interest.add(["open", nsp]);
   }
 
   close(nsp: string, adapter: PortAdapter): void {
     if (this.#adapters.get(nsp) !== adapter) return;
     this.#adapters.delete(nsp);
-    this.#change(["close", nsp]);
+    this.#interest.add(["close", nsp]);
   }
 
   occupy(nsp: string): void {
-    this.#change(["occupy", nsp]);
+    this.#interest.add(["occupy", nsp]);
   }
 
   vacate(nsp: string): void {
-    this.#change(["vacate", nsp]);
+    this.#interest.add(["vacate", nsp]);
   }
 
   join(nsp: string, room: string): void {
-    this.#change(["join", nsp, room]);
-    this.#unknownJoins.set(roomKey(nsp, room), this.#seq);
+    this.#interest.join(nsp, room);
   }
 
   leave(nsp: string, room: string): void {
-    this.#change(["leave", nsp, room]);
-    this.#unknownJoins.delete(roomKey(nsp, room));
+    this.#interest.leave(nsp, room);
   }
 
   /** Holds a session's writes until the hub knows that this worker has members in these rooms. */
   holdUntilKnown(sid: string, nsp: string, rooms: Iterable<string>): void {
-    let seq = 0;
-    for (const room of rooms) {
-      // Rooms of other types were never told to the hub.
-      if (typeof room === "string" || typeof room === "number")
-        seq = Math.max(seq, this.#unknownJoins.get(roomKey(nsp, room)) ?? 0);
-    }
-    if (seq > this.#known) this.#gate.hold(sid, seq);
+    this.#interest.holdUntilKnown(sid, nsp, rooms);
   }
 
   /**
@@ -136,11 +119,8 @@ export class HubPort {
   publish(message: Omit<Publish, "t" | "bin">, data: object): boolean {
     const { bin, body } = encodePayload(data);
     if (!this.#offer({ t: "publish", ...message, bin }, body)) return false;
-    if (message.joins !== undefined) {
-      // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
-      this.#gate.holdEveryone(this.#seq);
-      this.#send({ t: "interest", seq: this.#seq++, changes: [] });
-    }
+    // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
+    if (message.joins !== undefined) this.#interest.holdEveryone();
     return true;
   }
 
@@ -179,14 +159,14 @@ export class HubPort {
       return;
     }
     const { bin, body } = payload;
-    this.#flushChanges();
+    this.#interest.flush();
     if (!this.#wire.offer(encodeFrame({ t: "reply", to, nsp, type, bin } satisfies UpMessage, body)))
       this.#handler.onDropped();
   }
 
   /** Workers of the node, this one among them, that have the namespace open. */
   count(nsp: string): Promise<number> {
-    this.#flushChanges();
+    this.#interest.flush();
     const id = this.#nextCount++;
     return new Promise((resolve) => {
       this.#counts.set(id, resolve);
@@ -224,12 +204,7 @@ export class HubPort {
         break;
       }
       case "known":
-        this.#known = message.seq;
-        for (const [key, seq] of this.#unknownJoins) {
-          if (seq > message.seq) break;
-          this.#unknownJoins.delete(key);
-        }
-        this.#gate.release(message.seq);
+        this.#interest.known(message.seq);
         break;
       case "expect":
         this.#requests.expect(message.req, message.wids);
@@ -274,7 +249,7 @@ export class HubPort {
         this.reply(message.from, message.nsp, NOTHING, { requestId: requestIdOf(data) });
     } finally {
       if (message.settle !== undefined) {
-        this.#flushChanges();
+        this.#interest.flush();
         this.#send({ t: "settled", n: message.settle });
       }
     }
@@ -312,29 +287,16 @@ export class HubPort {
   }
 
   #offer(header: Publish, body: Buffer | string): boolean {
-    this.#flushChanges();
+    this.#interest.flush();
     if (this.#wire.offer(encodeFrame(header, body))) return true;
     this.#handler.onDropped();
     return false;
-  }
-
-  #change(change: InterestChange): void {
-    this.#changes.push(change);
-    if (this.#changes.length === 1) setImmediate(() => this.#flushChanges());
-  }
-
-  #flushChanges(): void {
-    if (this.#changes.length === 0) return;
-    this.#send({ t: "interest", seq: this.#seq++, changes: this.#changes });
-    this.#changes = [];
   }
 
   #send(message: UpMessage, body?: Buffer): void {
     this.#wire.send(message, body);
   }
 }
-
-const roomKey = (nsp: string, room: string): string => `${nsp}\0${room}`;
 
 function requestIdOf(data: unknown): string {
   const id = (data as { requestId?: unknown }).requestId;

@@ -20,7 +20,7 @@ const NOBODY = /^\b$/;
 const DOORS: Readonly<Record<string, Door>> = {
   "node:cluster": {
     module: /^(node:)?cluster$/,
-    values: /^(primary\/supervisor|worker\/main)\.ts$/,
+    values: /^(primary\/fork-worker|worker\/main)\.ts$/,
     types: /^(primary|worker)\//,
   },
   "prom-client": { module: /^prom-client$/, values: /^telemetry\//, types: /^(telemetry|apps)\// },

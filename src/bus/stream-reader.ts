@@ -12,7 +12,7 @@ const MAX_REPLY_BYTES = 8_388_608;
 /** An answer that is later than the time it may block is an outage. */
 const OVERDUE_MS = 2_000;
 const MIN_RETRY_MS = 100;
-const MAX_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 2_000;
 /** How far a reader goes back when the stream is not the one it knew: entries it has seen are dropped by their numbers. */
 const REWIND_MS = 10_000;
 /** A reader that does not catch up looks for trimmed entries so often. */

@@ -20,7 +20,7 @@ const PUBLISHES = 4_000;
 const BURST = 20;
 const PAUSE_MS = 10;
 const ROUNDS = 5;
-/** 42 to 62 % were seen, on idle machines and crowded ones. */
+/** 40 to 66 % were seen, on idle machines and crowded ones. */
 const MOST = 0.8;
 /** Until both sides' code is compiled: eight workers share the messages here, so each meets its code an eighth as often as the recipe's. */
 const WARM_UP_ROUNDS = 4;

@@ -74,7 +74,10 @@ export class Fleet {
       status: () => ({ sessions: sessions(), lagSeconds: this.bus.state.up ? this.bus.state.lagSeconds : null }),
       probe: (address) => probeNode(address),
       onNodes: () => options.onNodes(this.nodesMessage),
-      onYield: options.onYield,
+      onYield: (error) => {
+        log.fatal({ err: error }, "the node ends: another one has its number");
+        options.onYield(error);
+      },
       log,
       now,
     });

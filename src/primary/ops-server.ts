@@ -126,7 +126,7 @@ async function answer(parts: OpsServerParts, request: IncomingMessage, response:
 
 async function answerTo(parts: OpsServerParts, request: IncomingMessage, path: string): Promise<Answer> {
   const method = request.method ?? "";
-  if (path === "/reload") return await reloadAnswer(parts, method, request.headers[RELOAD_HEADER] !== undefined);
+  if (path === "/reload") return await reloadAnswer(parts, request);
   const handler = handlers.get(path);
   if (handler === undefined) return text(404, "Not found");
   if (method !== "GET" && method !== "HEAD")
@@ -137,9 +137,13 @@ async function answerTo(parts: OpsServerParts, request: IncomingMessage, path: s
 /** A page of another origin cannot send it through somebody's browser without being allowed to, and it is not. */
 const RELOAD_HEADER = "x-limpet-reload";
 
-async function reloadAnswer(parts: OpsServerParts, method: string, isMeant: boolean): Promise<Answer> {
+const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
+
+/** Others may read here, where the port is bound wider; only this machine may change anything. */
+async function reloadAnswer(parts: OpsServerParts, { method, headers, socket }: IncomingMessage): Promise<Answer> {
   if (method !== "POST") return { ...text(405, "Only POST is answered here"), headers: { Allow: "POST" } };
-  if (!isMeant) return text(403, `The header ${RELOAD_HEADER} is missing`);
+  if (!LOOPBACK.test(socket.remoteAddress ?? "")) return text(403, "A reload is taken from this machine alone");
+  if (headers[RELOAD_HEADER] === undefined) return text(403, `The header ${RELOAD_HEADER} is missing`);
   try {
     await parts.reload();
     return text(200, "New workers are in service, the old ones drain.");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import test, { type TestContext } from "node:test";
 import { pino } from "pino";
 import { createOpsServer, type OpsServer, type OpsServerParts } from "../../src/primary/ops-server.js";
@@ -163,6 +164,18 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   const promise = new Promise<void>((settle) => (resolve = settle));
   return { promise, resolve };
 }
+
+test("a reload is taken from this machine alone", async (t) => {
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4")?.address;
+  assert.ok(outside !== undefined, "this machine has an address beside loopback");
+  const server = await start(t, { host: "0.0.0.0", reload: () => Promise.reject(new Error("asked")) });
+  const headers = { "X-Limpet-Reload": "1" };
+  const answer = await fetch(`http://${outside}:${server.port}/reload`, { method: "POST", headers });
+  assert.equal(answer.status, 403);
+  assert.match(await answer.text(), /this machine alone/);
+});
 
 test("a reload is asked for by POST with a header of its own, and told how it went", async (t) => {
   let asked = 0;

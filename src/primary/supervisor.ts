@@ -221,7 +221,6 @@ export class Supervisor {
     for (const pause of this.#pauses.values()) clearTimeout(pause);
     this.#pauses.clear();
     this.#restarts.clear();
-    this.#wanted = new Set();
   }
 
   #takenSlots(): Set<number> {

@@ -186,6 +186,8 @@ const stop: readonly Scenario[] = [
       const pid = await pidOf(node, 0);
       process.kill(pid, "SIGSTOP");
       node.signal("SIGTERM");
+      await waitFor(async () => (await fetch(`${node.opsUrl}/readyz`)).status === 503, { message: "readiness to go" });
+      await half.write(" HTTP/1.1\r\n\r\n");
       assert.match((await half.readResponse()).text, /shutting down/);
     },
   },

@@ -18,10 +18,10 @@ import { createDispatch } from "./link-dispatch.js";
 import { LinkServer } from "./link-server.js";
 import { MetricsCollector } from "./metrics-collector.js";
 import { createOpsServer } from "./ops-server.js";
+import { Reload } from "./reload.js";
 import { scrape } from "./scrape.js";
 import { createSocketDir } from "./socket-dir.js";
 import { readinessOf, workerInfosOf, type Phase } from "./status.js";
-import { Reload } from "./reload.js";
 import { Supervisor } from "./supervisor.js";
 import type { WorkerProcess } from "./worker-process.js";
 
@@ -53,13 +53,21 @@ export async function startNode(
   const now = (): number => performance.now();
   const metrics = createPrimaryMetrics({ version });
   const nodeMetrics = new NodeMetrics();
+  const socketDir = createSocketDir();
+  const hubPath = path.join(socketDir, "hub.sock");
+  /** There are workers once the node's number is known. */
+  const started: { supervisor?: Supervisor } = {};
+  // However this process ends, short of SIGKILL.
+  process.on("exit", () => {
+    // A worker that is blocked does not see its link close, and would live on.
+    for (const worker of started.supervisor?.workers ?? []) worker.kill("SIGKILL");
+    rmSync(socketDir, { recursive: true, force: true });
+  });
   let phase: Phase = "starting";
 
   const hubTally = new HubTally();
   const hub = new Hub(hubTally);
 
-  /** There are workers once the node's number is known. */
-  const started: { supervisor?: Supervisor } = {};
   const settings = redisSettings(config, "limpet");
   const fleet =
     settings &&
@@ -80,9 +88,6 @@ export async function startNode(
   const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);
-
-  const socketDir = createSocketDir();
-  const hubPath = path.join(socketDir, "hub.sock");
 
   const supervisor: Supervisor = new Supervisor({
     config,
@@ -106,13 +111,6 @@ export async function startNode(
     },
   });
   started.supervisor = supervisor;
-
-  // However this process ends, short of SIGKILL.
-  process.on("exit", () => {
-    // A worker that is blocked does not see its link close, and would live on.
-    for (const worker of supervisor.workers) worker.kill("SIGKILL");
-    rmSync(socketDir, { recursive: true, force: true });
-  });
 
   const collector = new MetricsCollector(() => supervisor.links);
   const links = new LinkServer({
@@ -172,9 +170,7 @@ export async function startNode(
     if (fleet !== undefined) undo.push(() => fleet.stop());
     await links.listen();
     undo.push(() => links.close());
-    undo.push(() => {
-      metrics.stop();
-    });
+    undo.push(() => metrics.stop());
     undo.push(() => front.close());
     undo.push(() => drainAll(supervisor, config));
     undo.push(() => {

@@ -14,6 +14,7 @@ import {
   type RedisSettings,
   type RedisSubscriber,
 } from "../lib/redis.js";
+import { toError } from "../lib/to-error.js";
 import type { Publish, Reply } from "../link/messages.js";
 import { decodePayload, packMessage, unpackMessage, type Payload } from "../link/payload.js";
 import { Answering } from "./answering.js";
@@ -308,6 +309,6 @@ export class Bus {
   }
 
   #failed(error: unknown): void {
-    this.#health.failed(error instanceof Error ? error : new Error(String(error)));
+    this.#health.failed(toError(error));
   }
 }

@@ -3,6 +3,7 @@
  * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests.
  */
 import type { RedisConnection, RedisSubscriber } from "../lib/redis.js";
+import { toError } from "../lib/to-error.js";
 
 const MAX_CHANNELS_AT_ONCE = 1_000;
 const RETRY_MS = 500;
@@ -99,7 +100,7 @@ export class Channels {
         } else break;
       }
     } catch (error) {
-      this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.#options.onFailure(toError(error));
       this.#subscribed.clear();
       this.#retry = setTimeout(() => this.#wake(), RETRY_MS);
     }

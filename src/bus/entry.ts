@@ -115,12 +115,14 @@ export function payloadOf(data: Buffer): Payload {
 /** @throws Error where an entry without limpet's header holds no options */
 export function routingOf({ type, header, data }: Entry): Routing {
   if (header !== undefined) return { rooms: header.r ?? [], joins: header.j, toOpen: header.o === 1 };
-  if (type === SERVER_SIDE_EMIT) return { rooms: [], joins: undefined, toOpen: true };
-  return stockRouting(type, data === undefined ? undefined : decodePayload(payloadOf(data)));
+  // No rooms stand in a word to servers: it need not be read.
+  const isRead = type !== SERVER_SIDE_EMIT && data !== undefined;
+  return stockRouting(type, isRead ? decodePayload(payloadOf(data)) : undefined);
 }
 
 /** @param data payload of a stock ClusterMessage that has options. @throws Error where it has none */
 export function stockRouting(type: number, data: unknown): Routing {
+  if (type === SERVER_SIDE_EMIT) return { rooms: [], joins: undefined, toOpen: true };
   const { opts, rooms } = (data ?? {}) as { opts?: { rooms?: unknown; except?: unknown }; rooms?: unknown };
   if (!isRooms(opts?.rooms) || !isRooms(opts.except ?? [])) throw new Error("an entry whose options cannot be read");
   const joins = type === SOCKETS_JOIN ? rooms : undefined;

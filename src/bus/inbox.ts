@@ -71,11 +71,9 @@ export class Inbox {
   onRequest({ uid, nsp, type, data }: StockRequest): void {
     if (!REQUESTS.has(type)) throw new Error(`a request of an unknown type ${type}`);
     const { local } = this.#options;
-    const isForAll = type === SERVER_SIDE_EMIT;
-    const { rooms } = isForAll ? { rooms: [] } : stockRouting(type, data);
+    const { rooms, toOpen } = stockRouting(type, data);
     const { bin, body } = encodePayload(data);
-    const to = isForAll ? "open" : "members";
-    const wids = local.deliver({ nsp, type, bin, rooms, to }, body);
+    const wids = local.deliver({ nsp, type, bin, rooms, to: toOpen ? "open" : "members" }, body);
     // Also where the last worker has just closed the namespace: the asker has counted this node, and waits for its word.
     if (data.requestId === undefined) return;
     const timeoutMs = data.opts?.flags?.timeout ?? STOCK_TIMEOUT_MS;

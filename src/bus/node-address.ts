@@ -1,8 +1,8 @@
 /** Where the other nodes of the fleet reach this one. */
 import { isIPv6 } from "node:net";
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
+import { isAnyHost } from "../lib/any-host.js";
 
-const ANY_HOST = new Set(["0.0.0.0", "::"]);
 const PORT_BEHIND = /^(?:\[[^\]]*\]|[^:]*):\d+$/;
 
 /**
@@ -16,7 +16,7 @@ export function nodeAddress(
   interfaces = networkInterfaces(),
 ): string {
   if (advertise !== null) return PORT_BEHIND.test(advertise) ? advertise : `${advertise}:${port}`;
-  const reached = ANY_HOST.has(host) ? (firstOutside(interfaces) ?? "127.0.0.1") : host;
+  const reached = isAnyHost(host) ? (firstOutside(interfaces) ?? "127.0.0.1") : host;
   return isIPv6(reached) ? `[${reached}]:${port}` : `${reached}:${port}`;
 }
 

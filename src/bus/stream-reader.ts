@@ -3,6 +3,7 @@
  * with what the stream holds each time it comes back, and tells what is missing.
  */
 import type { RedisConnection } from "../lib/redis.js";
+import { toError } from "../lib/to-error.js";
 import { compareIds, FIRST_ID, idAt, timeOf } from "./stream-id.js";
 
 const BLOCK_MS = 5_000;
@@ -104,7 +105,7 @@ export class StreamReader {
         this.#isBehind = true;
         this.#mustCheck = true;
         this.#failures++;
-        this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+        this.#options.onFailure(toError(error));
         await this.#pause(Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS));
       }
     }

@@ -3,6 +3,7 @@
  * yes. An entry whose reply was lost is written twice, with the same number: readers drop the second.
  */
 import type { RedisCommand, RedisConnection } from "../lib/redis.js";
+import { toError } from "../lib/to-error.js";
 import type { Outbox } from "./outbox.js";
 import { idAt, timeOf } from "./stream-id.js";
 
@@ -40,7 +41,7 @@ export class StreamWriter {
     this.#options = options;
   }
 
-  /** How long the batch in flight has been waiting for its reply, or the last failure is unmended; 0 where all is well. */
+  /** How long the batch in flight has been waiting for its reply; 0 where none is. */
   get stalledMs(): number {
     return this.#sentAtMs === undefined ? 0 : this.#options.now() - this.#sentAtMs;
   }
@@ -89,7 +90,7 @@ export class StreamWriter {
         this.#sentAtMs = undefined;
         this.#failures++;
         if (this.#failures % RESET_AFTER === 0) redis.reset();
-        onFailure(error instanceof Error ? error : new Error(String(error)));
+        onFailure(toError(error));
         if (error instanceof Error && error.message.startsWith("OOM")) await this.#makeRoom();
         if (!this.#stopped)
           this.#retry = setTimeout(
@@ -137,7 +138,7 @@ export class StreamWriter {
       const [seconds] = (await redis.call("TIME")) as [string, string];
       await redis.call("XTRIM", stream, "MINID", idAt(Number(seconds) * 1_000 - retentionMs));
     } catch (error) {
-      onFailure(error instanceof Error ? error : new Error(String(error)));
+      onFailure(toError(error));
     }
   }
 

@@ -1,10 +1,9 @@
 /** `limpet reload`: tells a running node to start new workers with its app and configuration as they are now. */
 import { request } from "node:http";
 import { Command } from "commander";
+import { isAnyHost } from "../lib/any-host.js";
 import { addConfigOptions, loadFromCommand } from "./config-options.js";
 import { CONFIG_HELP } from "./usage.js";
-
-const ANY_HOST = new Set(["0.0.0.0", "::"]);
 
 export function reloadCommand(): Command {
   const command = new Command("reload")
@@ -18,7 +17,7 @@ export function reloadCommand(): Command {
     .addHelpText("after", CONFIG_HELP)
     .action(async () => {
       const { opsHost, opsPort } = loadFromCommand(command).config;
-      const host = ANY_HOST.has(opsHost) ? "127.0.0.1" : opsHost;
+      const host = isAnyHost(opsHost) ? "127.0.0.1" : opsHost;
       process.stdout.write(`${await askForReload(host, opsPort)}\n`);
     });
 }

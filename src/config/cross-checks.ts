@@ -1,4 +1,5 @@
 /** What no key can say alone. Each check names the key to change, and the keys it reads: it is left out when one of those is wrong itself. */
+import { isAnyHost } from "../lib/any-host.js";
 import type { Config } from "./config.js";
 
 interface CrossCheck {
@@ -8,14 +9,12 @@ interface CrossCheck {
   readonly complain: (config: Config) => string | undefined;
 }
 
-const ANY_HOST = new Set(["0.0.0.0", "::"]);
-
 export const crossChecks: readonly CrossCheck[] = [
   {
     key: "opsPort",
     reads: ["port", "host", "opsHost"],
     complain: ({ port, host, opsPort, opsHost }) =>
-      port === opsPort && port !== 0 && (host === opsHost || ANY_HOST.has(host) || ANY_HOST.has(opsHost))
+      port === opsPort && port !== 0 && (host === opsHost || isAnyHost(host) || isAnyHost(opsHost))
         ? `must differ from port, which is ${port} on ${host} too`
         : undefined,
   },

@@ -1,11 +1,7 @@
 /** The part of the schema that makes a node one of a fleet: Redis, the bus over it, and how the nodes reach each other. */
-import { statSync } from "node:fs";
 import { z } from "zod";
-import { booleanKey, integerKey, key, MAX_TIMER_MS, timeKey } from "./key.js";
+import { booleanKey, integerKey, isFile, key, MAX_QUEUE_BYTES, MAX_TIMER_MS, timeKey } from "./key.js";
 import { parseRedisUrl, REDIS_URL_FORMS } from "../lib/redis-url.js";
-
-const MAX_BYTES = 1_099_511_627_776;
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 const ADDRESS = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/;
 const isAddress = (text: string): boolean => {
@@ -78,7 +74,7 @@ export const redisSchema = z.strictObject({
 export const busSchema = z.strictObject({
   startTimeoutMs: timeKey(1, 10_000, "How long a node waits for Redis before it starts without."),
   maxOutboxBytes: integerKey(
-    [1024, MAX_BYTES],
+    [1024, MAX_QUEUE_BYTES],
     67_108_864,
     "Bytes that may wait for Redis; messages to other nodes beyond it are dropped and counted.",
     { unit: "bytes" },

@@ -2,6 +2,7 @@
  * What the schema says of each key beside its type. Documentation, `--help`, the `LIMPET_*` variables and the error reports are all
  * derived from it, so that a key is described once.
  */
+import { statSync } from "node:fs";
 import { z } from "zod";
 
 /** How a value is written where there is only text: in a variable or behind a flag. */
@@ -33,6 +34,11 @@ export const keyInfo = z.registry<KeyInfo>();
 
 /** Node's timers hold 31 bits; a longer delay fires at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
+
+/** What a queue may be allowed to hold, at most. */
+export const MAX_QUEUE_BYTES = 1_099_511_627_776;
+
+export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 /** Makes `schema` a key of the configuration. */
 export function key<S extends z.ZodType>(schema: S, info: KeyInfo): S {

@@ -70,15 +70,19 @@ export function showable({ secret }: KeyInfo, value: unknown): unknown {
 
 /** The configuration as it may be shown. */
 export function showableConfig(config: Config): Config {
-  const copy = structuredClone(config) as Record<string, unknown>;
+  return configOf((key) => showable(key, valueAt(config, key.path))) as Config;
+}
+
+/** A configuration, unchecked, that holds for each key what `valueOf` says. */
+export function configOf(valueOf: (key: ConfigKey) => unknown): unknown {
+  const tree: Record<string, unknown> = {};
   for (const key of configKeys) {
-    if (key.secret === undefined) continue;
     const names = key.path.split(".");
     const last = names.pop() ?? key.path;
-    const section = names.reduce((outer, name) => outer[name] as Record<string, unknown>, copy);
-    section[last] = showable(key, section[last]);
+    const section = names.reduce((outer, name) => (outer[name] ??= {}) as Record<string, unknown>, tree);
+    section[last] = valueOf(key);
   }
-  return copy as Config;
+  return tree;
 }
 
 /** The value of the key `path` in a configuration. */

@@ -10,7 +10,7 @@ import { readEnvironment, type Environment } from "./environment.js";
 import { readConfigFile } from "./file.js";
 import { readFlags, type Flags } from "./flags.js";
 import type { Given, Reading } from "./given.js";
-import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys, valueAt } from "./keys.js";
+import { CONFIG_FLAG, CONFIG_VARIABLE, configKeys, configOf, valueAt } from "./keys.js";
 import { ConfigError, showValue, type Problem } from "./problem.js";
 import { configSchema } from "./schema.js";
 
@@ -118,12 +118,6 @@ function expected(issue: z.core.$ZodIssue): string {
 }
 
 function assemble(winners: ReadonlyMap<string, Given>): Config {
-  const tree: Record<string, unknown> = {};
-  for (const { path, schema } of configKeys) {
-    const names = path.split(".");
-    const last = names.pop() ?? path;
-    const section = names.reduce((outer, name) => (outer[name] ??= {}) as Record<string, unknown>, tree);
-    section[last] = winners.get(path)?.value ?? schema.parse(undefined);
-  }
+  const tree = configOf(({ path, schema }) => winners.get(path)?.value ?? schema.parse(undefined));
   return deepFreeze(configSchema.parse(tree));
 }

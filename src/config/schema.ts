@@ -2,22 +2,19 @@
  * The one schema of the configuration. A key stands here once, with its type, default, bounds and sentence; the file's keys, the
  * `LIMPET_*` variables, the flags, `--help`, the documentation and the `Config` type follow from it.
  */
-import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
 import { advertiseKey, busSchema, fleetSchema, redisSchema } from "./fleet-schema.js";
-import { integerKey, key, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
+import { integerKey, isFile, key, MAX_QUEUE_BYTES, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
 import { socketioSchema } from "./socketio-schema.js";
 
 /** Half of the slots: a reload starts a full new set beside the old one. */
 const MAX_WORKERS = MAX_SLOTS / 2;
-const MAX_QUEUE_BYTES = 1_099_511_627_776;
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 const isHost = (text: string): boolean => isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 const port = (fallback: number, description: string, flag: KeyInfo["flag"] & {}): z.ZodDefault<z.ZodInt> =>
   integerKey([0, 65_535], fallback, description, { flag, note: "0 picks a free one" });

@@ -3,9 +3,10 @@
  * It reads headers; payloads go through unread. It keeps no state per request: who asked is told whom the request went to, gets the replies,
  * and hears when a worker is gone.
  */
+import type { Inbound, LocalSide } from "../bus/local-side.js";
 import { encodeFrame } from "../link/frame.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
-import type { Deliver, DownMessage, EventHeader, InterestChange, Publish, Reply } from "../link/messages.js";
+import type { Deliver, DownMessage, InterestChange, Publish, Reply } from "../link/messages.js";
 import { encodePayload } from "../link/payload.js";
 import { Interest } from "../routing/interest.js";
 
@@ -45,13 +46,7 @@ export interface Outside {
   countOthers(nsp: string): Promise<number>;
 }
 
-/** What {@link Hub.deliver} takes from outside. */
-export interface FromOutside extends Pick<Publish, "nsp" | "type" | "bin" | "rooms" | "to"> {
-  readonly joins?: readonly string[] | undefined;
-  readonly event?: EventHeader | undefined;
-}
-
-export class Hub {
+export class Hub implements LocalSide {
   readonly #peers = new Map<number, HubPeer>();
   readonly #interest = new Interest<HubPeer>();
   readonly #counters: HubCounters;
@@ -129,7 +124,7 @@ export class Hub {
   }
 
   /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
-  deliver(message: FromOutside, body: Buffer): readonly number[] {
+  deliver(message: Inbound, body: Buffer): readonly number[] {
     const targets = this.#targets(message);
     this.#counters.skipped(this.#peers.size - targets.size);
     this.#pass(OUTSIDE_WID, targets, message, body);
@@ -178,7 +173,7 @@ export class Hub {
     return targets;
   }
 
-  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<FromOutside, "to">, body: Buffer): void {
+  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<Inbound, "to">, body: Buffer): void {
     if (targets.size === 0) return;
     const { nsp, type, bin, rooms, event, joins } = message;
     const header: Deliver = { t: "deliver", from, nsp, type, bin, ...(event && { event: { ...event, rooms } }) };

@@ -1,7 +1,7 @@
 /** A reload: new workers with new code and configuration first, then the old ones drain one by one, so that nobody is sent away twice. */
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
-import { configKeys, valueAt } from "../config/keys.js";
+import { configKeys, configOf, valueAt } from "../config/keys.js";
 import type { Supervisor } from "./supervisor.js";
 import type { WorkerProcess } from "./worker-process.js";
 
@@ -72,6 +72,5 @@ function untakenChanges(config: Config, next: Config): string[] {
 }
 
 function merge(config: Config, next: Config): Config {
-  const { app, workers, http, hub, engine, socketio } = next;
-  return { ...config, app, workers, http, hub, engine, socketio: { ...socketio, path: config.socketio.path } };
+  return configOf(({ path }) => valueAt(isTaken(path) ? next : config, path)) as Config;
 }

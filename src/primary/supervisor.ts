@@ -12,8 +12,7 @@ import { forkWorker, setupWorkers, type WorkerExit } from "./fork-worker.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
 import type { WorkerLink } from "./worker-link.js";
-import type { ExitCause } from "./worker-process.js";
-import type { WorkerProcess } from "./worker-process.js";
+import type { ExitCause, WorkerProcess } from "./worker-process.js";
 import { freeSlots, WorkerSet } from "./worker-set.js";
 
 const TICK_MS = 1_000;

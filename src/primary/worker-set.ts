@@ -5,21 +5,17 @@ export class WorkerSet {
   readonly slots: readonly number[];
   readonly workers = new Set<WorkerProcess>();
   readonly #ready = new Set<WorkerProcess>();
-  readonly #settled: Promise<void>;
+  /** Resolves when all are ready; rejects with the reason of the first that is not. */
+  readonly settled: Promise<void>;
   #resolve!: () => void;
   #reject!: (error: Error) => void;
 
   constructor(slots: readonly number[]) {
     this.slots = slots;
-    this.#settled = new Promise((resolve, reject) => {
+    this.settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-  }
-
-  /** Resolves when all are ready; rejects with the reason of the first that is not. */
-  get settled(): Promise<void> {
-    return this.#settled;
   }
 
   markReady(worker: WorkerProcess): void {

@@ -1,7 +1,7 @@
 /** Operations of Socket.IO that ask: every worker of every node answers. */
 import assert from "node:assert/strict";
 import test, { before } from "node:test";
-import { arrivals, connectTo, enter, fileScope, join, type Member } from "../hub/fleet.js";
+import { arrivals, connectTo, enter, fileScope, join, speakThroughFound, type Member } from "../hub/fleet.js";
 import { connectMute, disconnected, sorted, startNodes, waitForSubscribers, workersOf, type Nodes } from "./fleet.js";
 
 const scope = fileScope();
@@ -53,20 +53,7 @@ test("fetchSockets finds the sockets of every node, with their rooms, data and h
 test("a socket found on another node can be spoken to, asked, moved and disconnected", async () => {
   const room = newRoom();
   const guest = await connectTo(scope, nodeOf(b).url, b.worker);
-  const answer = await a.run(
-    async ({ io }, id, to) => {
-      const [socket] = await io.in(id).fetchSockets();
-      if (socket === undefined) throw new Error("not found");
-      socket.emit("hello", 1);
-      socket.join(to);
-      io.to(to).emit("hello", 2);
-      socket.leave(to);
-      io.to(to).emit("hello", 3);
-      return socket.timeout(5_000).emitWithAck("ask");
-    },
-    guest.id,
-    room,
-  );
+  const answer = await speakThroughFound(a, guest, room);
   assert.equal(answer, b.worker);
   const [events] = await arrivals(a, [guest]);
   assert.deepEqual(events, [["hello", 1], ["hello", 2], ["ask"]]);

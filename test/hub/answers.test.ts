@@ -1,7 +1,17 @@
 /** Operations of Socket.IO that ask other workers: acks, fetchSockets, serverSideEmit, serverCount. */
 import assert from "node:assert/strict";
 import test, { before } from "node:test";
-import { arrivals, connectTo, enter, fileScope, join, startFleet, type Fleet, type Member } from "./fleet.js";
+import {
+  arrivals,
+  connectTo,
+  enter,
+  fileScope,
+  join,
+  speakThroughFound,
+  startFleet,
+  type Fleet,
+  type Member,
+} from "./fleet.js";
 
 const scope = fileScope();
 let fleet: Fleet;
@@ -124,20 +134,7 @@ test("fetchSockets finds sockets of every worker, with their rooms, data and han
 test("a socket found on another worker can be spoken to, asked, moved and disconnected", async () => {
   const room = newRoom();
   const guest = await connectTo(scope, fleet.node.url, b.worker);
-  const answer = await a.run(
-    async ({ io }, id, to) => {
-      const [socket] = await io.in(id).fetchSockets();
-      if (socket === undefined) throw new Error("not found");
-      socket.emit("hello", 1);
-      socket.join(to);
-      io.to(to).emit("hello", 2);
-      socket.leave(to);
-      io.to(to).emit("hello", 3);
-      return socket.timeout(5_000).emitWithAck("ask");
-    },
-    guest.id,
-    room,
-  );
+  const answer = await speakThroughFound(a, guest, room);
   assert.equal(answer, b.worker);
   const [events] = await arrivals(a, [guest]);
   assert.deepEqual(events, [["hello", 1], ["hello", 2], ["ask"]]);

@@ -169,6 +169,24 @@ export async function block(node: TestNode, member: Member, blockMs: number): Pr
 
 let marks = 0;
 
+/** Through what fetchSockets finds under the guest's id: emits, joins the room, is reached there, leaves it, asks. @returns the answer */
+export async function speakThroughFound(asker: Member, guest: Member, room: string): Promise<unknown> {
+  return asker.run(
+    async ({ io }, id, to) => {
+      const [socket] = await io.in(id).fetchSockets();
+      if (socket === undefined) throw new Error("not found");
+      socket.emit("hello", 1);
+      socket.join(to);
+      io.to(to).emit("hello", 2);
+      socket.leave(to);
+      io.to(to).emit("hello", 3);
+      return socket.timeout(5_000).emitWithAck("ask");
+    },
+    guest.id,
+    room,
+  );
+}
+
 /**
  * What each member has received since the last time, once everything that this publisher has sent to the namespace has arrived: messages of one
  * publisher keep their order, so a mark that it sends last is the last to come.

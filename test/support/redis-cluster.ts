@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { Cluster } from "ioredis";
 import type { Scope } from "./children.js";
 import { freePort } from "./free-port.js";
+import type { Certificates } from "./redis-tls.js";
 import { startRedis, type TestRedis } from "./redis.js";
 import { waitFor } from "./wait.js";
 
@@ -14,8 +15,14 @@ const MASTERS = 3;
 // A replica's first copy begins at once.
 const FLAGS = ["--cluster-node-timeout", String(NODE_TIMEOUT_MS), "--repl-diskless-sync-delay", "0"];
 
+export interface RedisClusterOptions {
+  /** Everything then speaks TLS only. */
+  readonly tls?: Certificates;
+  readonly password?: string;
+}
+
 export interface RedisClusterRig {
-  /** `redis+cluster://host:port,…` of all six. */
+  /** `redis+cluster://host:port,…` of all six, or `rediss+cluster://`; without the password. */
   readonly url: string;
   readonly nodes: readonly TestRedis[];
   /** Who serves this key now. */
@@ -27,19 +34,27 @@ export interface RedisClusterRig {
 }
 
 /** Starts all six and waits until each says that the cluster is whole. */
-export async function startRedisCluster(scope: Scope): Promise<RedisClusterRig> {
+export async function startRedisCluster(
+  scope: Scope,
+  { tls, password }: RedisClusterOptions = {},
+): Promise<RedisClusterRig> {
+  const access = { ...(tls && { tls }), ...(password !== undefined && { password }) };
   const nodes: TestRedis[] = [];
   const places: string[] = [];
   for (let n = 0; n < MASTERS * 2; n++) {
     // Where the nodes speak with each other; it would be 10,000 above the other one, which may not exist.
     const busPort = String(await freePort());
-    const args = ["--cluster-enabled", "yes", "--cluster-port", busPort];
-    const node = await startRedis(scope, { args: [...args, ...FLAGS] });
+    const args = ["--cluster-enabled", "yes", "--cluster-port", busPort, ...(tls ? ["--tls-cluster", "yes"] : [])];
+    const node = await startRedis(scope, { args: [...args, ...FLAGS], ...access });
     nodes.push(node);
     places.push(`${node.host}:${node.port}@${busPort}`);
   }
   try {
-    await run("redis-cli", ["--cluster", "create", ...places, "--cluster-replicas", "1", "--cluster-yes"]);
+    const login = [
+      ...(tls ? ["--tls", "--cacert", tls.caFile] : []),
+      ...(password === undefined ? [] : ["-a", password, "--no-auth-warning"]),
+    ];
+    await run("redis-cli", [...login, "--cluster", "create", ...places, "--cluster-replicas", "1", "--cluster-yes"]);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new Error(MISSING, { cause: error });
     throw error;
@@ -68,7 +83,7 @@ export async function startRedisCluster(scope: Scope): Promise<RedisClusterRig> 
     return found;
   };
   return {
-    url: `redis+cluster://${nodes.map(({ host, port }) => `${host}:${port}`).join(",")}`,
+    url: `${tls === undefined ? "redis" : "rediss"}+cluster://${nodes.map(({ host, port }) => `${host}:${port}`).join(",")}`,
     nodes,
     masterOf,
     killMaster: async (key) => {
@@ -86,7 +101,10 @@ export async function startRedisCluster(scope: Scope): Promise<RedisClusterRig> 
     client: () => {
       const client = new Cluster(
         nodes.map(({ host, port }) => ({ host, port })),
-        { clusterRetryStrategy: () => 100 },
+        {
+          clusterRetryStrategy: () => 100,
+          redisOptions: { ...(tls && { tls: { ca: tls.ca } }), ...(password !== undefined && { password }) },
+        },
       );
       client.on("error", () => undefined);
       scope.after(() => client.disconnect());

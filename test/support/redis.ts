@@ -25,7 +25,7 @@ export interface RedisOptions {
   readonly dir?: string;
   /** Of the default user, and towards a master. */
   readonly password?: string;
-  /** It then speaks TLS only, and wants no certificate of its clients. */
+  /** It then speaks TLS only, with its replicas, its cluster and its sentinels too, and wants no certificate of its clients. */
   readonly tls?: Certificates;
 }
 
@@ -154,9 +154,7 @@ export async function newRedis(scope?: Scope, options: RedisOptions = {}): Promi
 
 function flagsOf({ args = [], config, password, tls }: RedisOptions, port: number, folder: string): string[] {
   const ports =
-    tls === undefined
-      ? ["--port", String(port)]
-      : ["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no", ...tlsFlags(tls)];
+    tls === undefined ? ["--port", String(port)] : ["--port", "0", "--tls-port", String(port), ...tlsFlags(tls)];
   return [
     ...(config === undefined ? [] : [config]),
     ...["--bind", HOST, ...ports, "--dir", folder, "--save", "", "--appendonly", "no"],
@@ -169,6 +167,7 @@ const tlsFlags = ({ caFile, certFile, keyFile }: Certificates): string[] => [
   ...["--tls-ca-cert-file", caFile],
   ...["--tls-cert-file", certFile],
   ...["--tls-key-file", keyFile],
+  ...["--tls-auth-clients", "no", "--tls-replication", "yes"],
 ];
 
 /** An answer alone would not tell whose it is. */

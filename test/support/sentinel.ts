@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Redis } from "ioredis";
 import type { Scope } from "./children.js";
+import type { Certificates } from "./redis-tls.js";
 import { startRedis, type TestRedis } from "./redis.js";
 import { waitFor } from "./wait.js";
 
@@ -12,10 +13,18 @@ const QUORUM = 2;
 const DOWN_AFTER_MS = 1_000;
 const SENTINELS = 3;
 
+export interface SentinelOptions {
+  /** Everything then speaks TLS only. */
+  readonly tls?: Certificates;
+  /** Of the servers. */
+  readonly password?: string;
+  readonly sentinelPassword?: string;
+}
+
 export interface SentinelRig {
   /** Under which the sentinels know the master. */
   readonly name: string;
-  /** `redis+sentinel://host:port,…/name`. */
+  /** `redis+sentinel://host:port,…/name`, or `rediss+sentinel://`; without passwords. */
   readonly url: string;
   readonly sentinels: readonly TestRedis[];
   /** Both servers; who is the master changes. */
@@ -34,13 +43,20 @@ export interface SentinelRig {
 }
 
 /** Starts all five and waits until every sentinel knows the others and the replica, so that a fail-over can begin. */
-export async function startSentinel(scope: Scope): Promise<SentinelRig> {
+export async function startSentinel(
+  scope: Scope,
+  { tls, password, sentinelPassword }: SentinelOptions = {},
+): Promise<SentinelRig> {
   const folder = mkdtempSync(path.join(tmpdir(), "limpet-sentinel-"));
   scope.after(() => rmSync(folder, { recursive: true, force: true }));
   // A replica's first copy begins at once.
   const args = ["--repl-diskless-sync-delay", "0"];
-  const first = await startRedis(scope, { args });
-  const replica = await startRedis(scope, { args: [...args, "--replicaof", first.host, String(first.port)] });
+  const access = { ...(tls && { tls }), ...(password !== undefined && { password }) };
+  const first = await startRedis(scope, { args, ...access });
+  const replica = await startRedis(scope, {
+    args: [...args, "--replicaof", first.host, String(first.port)],
+    ...access,
+  });
   const servers = [first, replica];
 
   const sentinels: TestRedis[] = [];
@@ -52,9 +68,10 @@ export async function startSentinel(scope: Scope): Promise<SentinelRig> {
       `sentinel monitor ${NAME} ${first.host} ${first.port} ${QUORUM}
 sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}
 sentinel failover-timeout ${NAME} 5000
-`,
+${password === undefined ? "" : `sentinel auth-pass ${NAME} ${password}\n`}`,
     );
-    sentinels.push(await startRedis(scope, { config, args: ["--sentinel"] }));
+    const own = { ...(tls && { tls }), ...(sentinelPassword !== undefined && { password: sentinelPassword }) };
+    sentinels.push(await startRedis(scope, { config, args: ["--sentinel"], ...own }));
   }
   const asked = sentinels.map((sentinel) => sentinel.client());
   const copy = replica.client();
@@ -79,7 +96,7 @@ sentinel failover-timeout ${NAME} 5000
   };
   return {
     name: NAME,
-    url: `redis+sentinel://${sentinels.map(({ host, port }) => `${host}:${port}`).join(",")}/${NAME}`,
+    url: `${tls === undefined ? "redis" : "rediss"}+sentinel://${sentinels.map(({ host, port }) => `${host}:${port}`).join(",")}/${NAME}`,
     sentinels,
     servers,
     master,

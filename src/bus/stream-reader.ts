@@ -4,7 +4,7 @@
  */
 import type { RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
-import { compareIds, FIRST_ID, idAt, timeOf } from "./stream-id.js";
+import { compareIds, FIRST_ID, idAt, timeOf } from "../lib/stream-id.js";
 
 const BLOCK_MS = 5_000;
 const MAX_COUNT = 200;

@@ -5,7 +5,7 @@
 import type { RedisCommand, RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import type { Outbox } from "./outbox.js";
-import { idAt, timeOf } from "./stream-id.js";
+import { idAt, timeOf } from "../lib/stream-id.js";
 
 const MAX_BATCH_ENTRIES = 512;
 const MAX_BATCH_BYTES = 1_048_576;

@@ -7,6 +7,7 @@
  */
 import type { BroadcastFlags } from "socket.io-adapter";
 import type { Config } from "../config/config.js";
+import type { RecoveryDown, RecoveryUp, SessionChange } from "./recovery-messages.js";
 
 /** Who speaks for all servers outside of this node; no worker has this number. */
 export const OUTSIDE_WID = 0;
@@ -59,7 +60,8 @@ export interface Beat {
 export type UpMessage =
   | { readonly t: "hello"; readonly wid: number }
   | { readonly t: "ready" }
-  | { readonly t: "interest"; readonly seq: number; readonly changes: readonly InterestChange[] }
+  | Interest
+  | RecoveryUp
   | Publish
   | Reply
   | { readonly t: "count"; readonly id: number; readonly nsp: string }
@@ -70,6 +72,15 @@ export type UpMessage =
   | ({ readonly t: "beat" } & Beat)
   /** Answers `collect`, or is {@link UNASKED}: then it holds what has changed. The body is the snapshot as JSON. */
   | { readonly t: "metrics"; readonly id: number };
+
+/** Answered by `known` of that `seq`. */
+export interface Interest {
+  readonly t: "interest";
+  readonly seq: number;
+  readonly changes: readonly InterestChange[];
+  /** With recovery on. The body holds what they carry. */
+  readonly sessions?: readonly SessionChange[];
+}
 
 export interface Publish {
   readonly t: "publish";
@@ -88,6 +99,13 @@ export interface Publish {
   /** Rooms that the receivers' sockets are about to join because of this message. */
   readonly joins?: readonly string[];
   readonly event?: EventHeader;
+  /**
+   * Set where clients that are away are to get it when they come back: then it goes into the log. The worker counts what it publishes so, from 1 on,
+   * unicasts among them.
+   */
+  readonly seq?: number;
+  /** With `seq`, where there is no `event` that says it: rooms whose members are left out. */
+  readonly except?: readonly string[];
 }
 
 /** Of a plain event, so that who delivers it need not read the body: the arguments' JSON stands in it, at a known place. */
@@ -116,6 +134,10 @@ export interface Deliver {
   readonly event?: EventHeader & { readonly rooms: readonly string[] };
   /** Answer with `settled` of this number once it is done. */
   readonly settle?: number;
+  /** Its position in the node's log; everything before it that is for this worker was sent before. Absent where it is not logged. */
+  readonly pos?: number;
+  /** With `pos`, of what came from outside: its entry in the stream. Everything up to it that is for this worker was sent before. */
+  readonly streamId?: string;
 }
 
 export interface Sibling {
@@ -147,9 +169,10 @@ export type DownMessage =
   | { readonly t: "siblings"; readonly list: readonly Sibling[] }
   /** The other nodes. `complete`: a node that is not among them lives no more; else that is not known, and the list may be old. */
   | { readonly t: "nodes"; readonly list: readonly RemoteNode[]; readonly complete: boolean }
-  /** The hub knows of every interest change up to this one. */
-  | { readonly t: "known"; readonly seq: number }
+  /** The hub knows of every change up to this one. With recovery on, `pos` and `streamId` are as those of a Deliver. */
+  | { readonly t: "known"; readonly seq: number; readonly pos?: number; readonly streamId?: string }
   | Deliver
+  | RecoveryDown
   /** The workers a request went to; replies and `gone` follow. */
   | { readonly t: "expect"; readonly req: string; readonly wids: readonly number[] }
   | { readonly t: "reply"; readonly from: number; readonly nsp: string; readonly type: number; readonly bin: boolean }

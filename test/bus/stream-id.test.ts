@@ -1,7 +1,7 @@
 /** Ids of stream entries: compared as the numbers they are, not as text. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { compareIds, FIRST_ID, idAt, timeOf } from "../../src/bus/stream-id.js";
+import { compareIds, FIRST_ID, idAt, timeOf } from "../../src/lib/stream-id.js";
 
 test("ids are ordered by time, then by number, each up to 64 bits", () => {
   const ordered = [

@@ -1,6 +1,13 @@
 /** Ids of stream entries: `MILLISECONDS-NUMBER`, both up to 64 bits. */
 export const FIRST_ID = "0-0";
 
+const STREAM_ID = /^\d{1,20}-\d{1,20}$/;
+
+/** Whether the text has the form of an id. */
+export function isStreamId(text: string): boolean {
+  return STREAM_ID.test(text);
+}
+
 /** @returns below 0 where `a` is older */
 export function compareIds(a: string, b: string): number {
   const [aMs, aNumber] = parts(a);

@@ -1,0 +1,43 @@
+/** Sessions between nodes: what the recovery of one node needs of the fleet, and what the fleet asks of it. */
+import type { Claim } from "./claim.js";
+import type { LogEntry } from "./log-entry.js";
+import type { RecoveryOutcome } from "./outcome.js";
+import type { SessionRecord } from "./session-record.js";
+
+export type TakeFailure = Extract<RecoveryOutcome, "unknown" | "expired" | "trimmed" | "bus_down" | "owner_silent">;
+
+/** What a node's recovery needs of the fleet; there is none without Redis. */
+export interface FleetSessions {
+  /** Remembers; batched, at most once a second per session, the last state wins. Never throws. */
+  save(record: SessionRecord): void;
+  /** The same, now. @returns once Redis has it; rejects where it does not take it */
+  saveNow(record: SessionRecord): Promise<void>;
+  /** These sessions are connected still. */
+  touch(pids: readonly string[]): void;
+  /** Disconnected: it expires in so many milliseconds. */
+  left(record: SessionRecord, ttlMs: number): void;
+  /** Over for good. */
+  end(pid: string): void;
+  /**
+   * Takes a session over from another node: fenced in Redis, released by its owner where that lives; what the owner delivered is in this node's log.
+   * Never rejects.
+   *
+   * @param offset undefined: the client has received nothing
+   */
+  take(nsp: string, pid: string, offset: Claim | undefined): Promise<TakenSession>;
+  /** Entries of the stream behind that id which this node's log does not hold, oldest first. Never rejects. */
+  history(nsp: string, after: string): Promise<readonly LogEntry[] | "trimmed" | "bus_down">;
+}
+
+export type TakenSession = { readonly record: SessionRecord } | { readonly failure: TakeFailure };
+
+/** What the fleet asks of this node. */
+export interface LocalSessions {
+  /**
+   * Another node takes the session. Its socket here, if there is one, ends without a word to the client.
+   *
+   * @param generation the one that it has there; what is written here with an older one is refused from now on
+   * @returns the session as it was at the last, with its unicasts; undefined: not known here
+   */
+  release(pid: string, generation: number): Promise<SessionRecord | undefined>;
+}

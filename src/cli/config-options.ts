@@ -7,6 +7,9 @@ import { processSources } from "../config/sources.js";
 
 const GROUPS: readonly FlagGroup[] = ["App:", "Clients:", "Processes:", "Fleet:", "Operations:"];
 
+/** Flags whose value may be left out, for anybody who reads the help. */
+const BOOLEAN = /\[true\|false\]$/;
+
 /**
  * Values are optional to the parser, so that a missing one, like an unknown flag or an argument too many, comes out in the
  * configuration's report together with everything else that is wrong. Help shows what is meant.
@@ -18,7 +21,9 @@ function configOption(flag: string, placeholder: string, description: string, gr
 /** Adds the flags that every command with a configuration has. */
 export function addConfigOptions(command: Command): Command {
   command.allowUnknownOption().allowExcessArguments();
-  command.configureHelp({ optionTerm: (option) => option.flags.replace(/\[(.*)\]/, "<$1>") });
+  command.configureHelp({
+    optionTerm: (option) => (BOOLEAN.test(option.flags) ? option.flags : option.flags.replace(/\[(.*)\]/, "<$1>")),
+  });
   for (const group of GROUPS) {
     for (const { flag, flagName, description, defaultText, variable } of configKeys) {
       if (flag?.group !== group || flagName === undefined) continue;

@@ -5,7 +5,7 @@ import { didYouMean, nearest } from "./near-miss.js";
 import { showValue, type Problem } from "./problem.js";
 
 export interface Flags {
-  /** Flag to value, as written; `true` for one without a value. */
+  /** Flag to value, as written; `true` where there was none. */
   readonly values: Readonly<Record<string, string | true>>;
   /** Arguments that are no known flag. */
   readonly rest: readonly string[];
@@ -23,11 +23,12 @@ export function readFlags({ values, rest }: Flags, cwd: string): Reading {
   const problems: Problem[] = [];
   for (const [flag, value] of Object.entries(values)) {
     const key = keyByFlag.get(flag);
-    if (value === true)
+    const text = value === true && key?.textForm === "boolean" ? "true" : value;
+    if (text === true)
       problems.push({ key: flag, origin: "command line", message: `needs a value: ${allowedBehind(flag)}` });
-    else if (key !== undefined) given.push(givenText(key, value, `flag ${flag}`, cwd));
+    else if (key !== undefined) given.push(givenText(key, text, `flag ${flag}`, cwd));
     else if (flag !== CONFIG_FLAG)
-      problems.push({ key: flag, value: showValue(value), origin: "command line", message: explainUnknown(flag) });
+      problems.push({ key: flag, value: showValue(text), origin: "command line", message: explainUnknown(flag) });
   }
   return { given, problems: [...problems, ...readRest(rest)] };
 }

@@ -19,7 +19,11 @@ export interface KeyInfo {
   readonly unit?: "ms" | "bytes";
   /** Replaces the default's value in documentation, where it depends on the machine. */
   readonly defaultText?: string;
-  /** Keys without it are set in the file or by their variable only. */
+  /** The default where it depends on other keys: on their values, and on which keys were given at all. */
+  readonly derive?: (valueOf: (path: string) => unknown, isGiven: (path: string) => boolean) => unknown;
+  /** The key's variable, where it does not follow from the key. */
+  readonly variable?: string;
+  /** Keys without it are set in the file or by their variable only. A boolean one needs no value behind its flag. */
   readonly flag?: {
     readonly group: FlagGroup;
     readonly placeholder: string;
@@ -68,6 +72,10 @@ export function timeKey(minMs: number, fallbackMs: number, description: string):
 }
 
 /** A key that is on or off. */
-export function booleanKey(fallback: boolean, description: string): z.ZodDefault<z.ZodBoolean> {
-  return key(z.boolean().default(fallback), { description, allowed: "true or false", textForm: "boolean" });
+export function booleanKey(
+  fallback: boolean,
+  description: string,
+  rest: Pick<KeyInfo, "defaultText" | "derive" | "variable" | "flag"> = {},
+): z.ZodDefault<z.ZodBoolean> {
+  return key(z.boolean().default(fallback), { description, allowed: "true or false", textForm: "boolean", ...rest });
 }

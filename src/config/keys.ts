@@ -41,7 +41,7 @@ function collect(shape: z.core.$ZodShape, prefix: string, keys: ConfigKey[], sec
       keys.push({
         ...info,
         path,
-        variable: variableOf(path),
+        variable: info.variable ?? variableOf(path),
         flagName: info.flag && (info.flag.name ?? flagOf(path)),
         schema: schema as z.ZodType,
         defaultText: info.defaultText ?? (typeof fallback === "string" ? fallback : JSON.stringify(fallback)),

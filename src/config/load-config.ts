@@ -118,6 +118,10 @@ function expected(issue: z.core.$ZodIssue): string {
 }
 
 function assemble(winners: ReadonlyMap<string, Given>): Config {
-  const tree = configOf(({ path, schema }) => winners.get(path)?.value ?? schema.parse(undefined));
-  return deepFreeze(configSchema.parse(tree));
+  const isGiven = (path: string): boolean => winners.has(path);
+  const valueOf = (path: string): unknown => {
+    const key = configKeys.find((candidate) => candidate.path === path);
+    return winners.get(path)?.value ?? key?.derive?.(valueOf, isGiven) ?? key?.schema.parse(undefined);
+  };
+  return deepFreeze(configSchema.parse(configOf(({ path }) => valueOf(path))));
 }

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
 import { advertiseKey, busSchema, fleetSchema, redisSchema } from "./fleet-schema.js";
 import { integerKey, isFile, key, MAX_QUEUE_BYTES, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
+import { recoverySchema } from "./recovery-schema.js";
 import { socketioSchema } from "./socketio-schema.js";
 
 /** Half of the slots: a reload starts a full new set beside the old one. */
@@ -145,6 +146,7 @@ export const configSchema = z.strictObject({
   redis: redisSchema,
   bus: busSchema,
   fleet: fleetSchema,
+  recovery: recoverySchema,
   drain: z.strictObject({
     deadlineMs: timeKey(0, 25_000, "How long a worker that stops may take to close its clients, one after another."),
     perSecond: key(z.int().min(1).max(1_000_000).nullable().default(null), {

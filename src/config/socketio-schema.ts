@@ -3,7 +3,7 @@
  * with the packages'). Those that cannot be are refused, each with its reason.
  */
 import { z } from "zod";
-import { booleanKey, integerKey, key, timeKey } from "./key.js";
+import { booleanKey, integerKey, key, MAX_TIMER_MS, timeKey } from "./key.js";
 
 const stringOrList = z.union([z.string(), z.array(z.string())]);
 
@@ -53,6 +53,12 @@ const deflateOptions = z.strictObject({
 });
 
 const MAX_MESSAGE_BYTES = 1_073_741_824;
+
+const RECOVERY_DEFAULTS = { maxDisconnectionDuration: 120_000, skipMiddlewares: true };
+const recoveryOptions = z.strictObject({
+  maxDisconnectionDuration: z.int().min(1).max(MAX_TIMER_MS).default(RECOVERY_DEFAULTS.maxDisconnectionDuration),
+  skipMiddlewares: z.boolean().default(RECOVERY_DEFAULTS.skipMiddlewares),
+});
 
 export const socketioSchema = z.strictObject({
   path: key(
@@ -115,6 +121,12 @@ export const socketioSchema = z.strictObject({
     allowed: `true, false or a mapping of ${Object.keys(cookieOptions.shape).join(", ")}`,
     textForm: "json",
   }),
+  connectionStateRecovery: key(recoveryOptions.default(RECOVERY_DEFAULTS), {
+    description:
+      "How recovery works: how long (in ms) a client may be away, and whether one that comes back skips the middlewares. Given here, it also turns recovery on, as in Socket.IO; `recovery.enabled` overrides that.",
+    allowed: `a mapping of ${Object.keys(recoveryOptions.shape).join(", ")}`,
+    textForm: "json",
+  }),
   cors: key(z.union([z.literal(false), corsOptions]).default(false), {
     description: "Which pages of other origins may connect: options of the cors package.",
     allowed: `false or a mapping of ${Object.keys(corsOptions.shape).join(", ")}`,
@@ -128,7 +140,6 @@ export const refusedKeys: ReadonlyMap<string, string> = new Map([
   ["socketio.parser", "a parser is code, and every client would need the same one; limpet speaks Socket.IO's default"],
   ["socketio.wsEngine", "limpet brings its own, the ws package"],
   ["socketio.allowRequest", "it is a function, which cannot stand in a file; refuse clients in the app, with io.use()"],
-  ["socketio.connectionStateRecovery", "recovery across workers is not supported yet"],
   ["socketio.initialPacket", "it is internal to Socket.IO"],
   ["socketio.addTrailingSlash", "the slash is what Socket.IO's clients send, so it stays"],
   ["socketio.destroyUpgrade", "limpet answers foreign upgrades itself"],

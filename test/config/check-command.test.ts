@@ -97,9 +97,10 @@ test("help start shows each flag with its default and its variable", () => {
   assert.equal(status, 0);
   assert.equal(limpet(["start", "--help"]).stdout, stdout);
   const flat = stdout.replace(/\s+/g, " ");
-  for (const { flagName, flag, variable, defaultText } of configKeys) {
+  for (const { flagName, flag, variable, defaultText, textForm } of configKeys) {
     if (flag === undefined) continue;
-    assert.ok(flat.includes(`${flagName} <${flag.placeholder}> `), flagName);
+    const value = textForm === "boolean" ? "[true|false]" : `<${flag.placeholder}>`;
+    assert.ok(flat.includes(`${flagName} ${value} `), flagName);
     assert.ok(flat.includes(`(default: ${defaultText}; variable: ${variable})`), variable);
   }
   assert.ok(flat.includes("--config <file> "));

@@ -23,6 +23,14 @@ test("without any source every value is its default", () => {
       http: { headersTimeoutMs: 20_000, requestTimeoutMs: 120_000, keepAliveTimeoutMs: 75_000 },
       hub: { maxQueueBytes: 67_108_864, requestTimeoutMs: 5000, maxNamespaces: 20_000 },
       engine: { writePath: "turn", batchMs: 0 },
+      recovery: {
+        enabled: true,
+        maxSessions: 200_000,
+        maxSessionBytes: 268_435_456,
+        maxDataBytes: 65_536,
+        maxLogBytes: 268_435_456,
+        maxMissedBytes: 16_777_216,
+      },
       drain: { deadlineMs: 25_000, perSecond: null },
       supervisor: { readyTimeoutMs: 60_000, hangTimeoutMs: null, stopTimeoutMs: 30_000 },
       socketio: undefined,
@@ -96,6 +104,11 @@ test("every key can be set by its variable", () => {
     "socketio.httpCompression": ["false", false],
     "socketio.cookie": ['{"sameSite":"none"}', { name: "io", sameSite: "none" }],
     "socketio.cors": ['{"origin":["https://a","https://b"]}', { origin: ["https://a", "https://b"] }],
+    "socketio.connectionStateRecovery": [
+      '{"skipMiddlewares":false}',
+      { maxDisconnectionDuration: 120_000, skipMiddlewares: false },
+    ],
+    "recovery.enabled": ["false", false],
     "http.headersTimeoutMs": ["19999", 19_999],
     "supervisor.hangTimeoutMs": ["90000", 90_000],
     advertise: ["gateway-1.example:3000", "gateway-1.example:3000"],
@@ -118,9 +131,10 @@ test("every key can be set by its variable", () => {
           : textForm === "path"
             ? [import.meta.filename, import.meta.filename]
             : ["31", 31];
-    const wide = /^(front\.maxRequestLineBytes|http\.requestTimeoutMs|hub\.maxQueueBytes|bus\..*|fleet\.leaseMs)$/.test(
-      name,
-    );
+    const wide =
+      /^(front\.maxRequestLineBytes|http\.requestTimeoutMs|hub\.maxQueueBytes|bus\..*|fleet\.leaseMs|recovery\.max.*Bytes)$/.test(
+        name,
+      );
     const [text, value] = other[name] ?? (wide ? ["123456", 123_456] : byForm);
     const pair = pairs[name] === undefined ? {} : { [pairs[name]]: import.meta.filename };
     const { config, origins } = load({ env: { [variable]: text as string, ...pair } });
@@ -138,7 +152,7 @@ test("names follow from the key", () => {
     configKeys.flatMap((key) => key.flagName ?? []),
     [
       ...["--app", "--port", "--host", "--workers", "--ops-port", "--ops-host"],
-      ...["--node-id", "--advertise", "--log-level", "--batch-ms", "--redis"],
+      ...["--node-id", "--advertise", "--log-level", "--batch-ms", "--redis", "--recovery"],
     ],
   );
 });

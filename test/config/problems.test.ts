@@ -118,8 +118,7 @@ test("unknown flags are told the nearest flag, or how else the key is set; stray
 });
 
 test("options of Socket.IO that cannot be configured are refused with the reason", (t) => {
-  const text =
-    "socketio:\n  adapter: redis\n  parser: x\n  wsEngine: eiows\n  allowRequest: f\n  connectionStateRecovery: {}\n";
+  const text = "socketio:\n  adapter: redis\n  parser: x\n  wsEngine: eiows\n  allowRequest: f\n  initialPacket: x\n";
   const lines = problemsOf(() => loadFile(t, text, { env: { LIMPET_SOCKETIO_ADAPTER: "redis" } }));
   assert.equal(lines.length, 6);
   for (const line of lines) assert.match(line, /: cannot be configured: .{10,}/);

@@ -74,6 +74,19 @@ socketio:
   });
 });
 
+test("the times of recovery are Socket.IO's own; whether it is on is not", (t) => {
+  const { connectionStateRecovery } = load().config.socketio;
+  const stock = new Server(createServer(), { connectionStateRecovery: {} });
+  assert.deepEqual(
+    connectionStateRecovery,
+    (stock as unknown as { opts: Partial<ServerOptions> }).opts.connectionStateRecovery,
+  );
+  const text = "socketio:\n  connectionStateRecovery:\n    maxDisconnectionDuration: 5000\n";
+  const { socketio } = loadFile(t, text).config;
+  assert.deepEqual(socketio.connectionStateRecovery, { maxDisconnectionDuration: 5000, skipMiddlewares: true });
+  assert.ok(!("connectionStateRecovery" in toServerOptions(socketio)));
+});
+
 test("Socket.IO gets a copy it may write to", () => {
   const { socketio } = load().config;
   const options = toServerOptions(socketio);

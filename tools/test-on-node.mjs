@@ -25,6 +25,10 @@ const SMOKE = [
   "test/supervisor/stop",
   "test/app/",
   "test/hub/messages",
+  "test/bus/operations",
+  "test/bus/requests.test",
+  "test/rescue/between-nodes",
+  "test/transport/",
   "test/options/compression",
   "test/options/transports",
 ];

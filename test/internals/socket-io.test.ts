@@ -14,6 +14,7 @@ import { Server as EngineServer, transports } from "engine.io";
 import { Server } from "socket.io";
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { WebSocket } from "ws";
+import * as entry from "../../src/bus/entry.js";
 
 type Private = Record<string, unknown>;
 const privately = (value: unknown): Private => value as Private;
@@ -272,4 +273,25 @@ test("engine.io: a session closes for a missing pong by onClose, and pingTimeout
   assert.notEqual(session["pingTimeoutTimer"], null);
   (session["onPacket"] as (packet: object) => void).call(session, { type: "pong" });
   assert.equal(session["pingTimeoutTimer"], null);
+});
+
+test("socket.io-adapter: the numbers of its message types are those that the stream's entries carry", () => {
+  assert.deepEqual(
+    [
+      [entry.BROADCAST, entry.SOCKETS_JOIN, entry.SOCKETS_LEAVE, entry.DISCONNECT_SOCKETS],
+      [entry.FETCH_SOCKETS, entry.FETCH_SOCKETS_RESPONSE, entry.SERVER_SIDE_EMIT, entry.SERVER_SIDE_EMIT_RESPONSE],
+      [entry.BROADCAST_CLIENT_COUNT, entry.BROADCAST_ACK],
+    ],
+    [
+      [MessageType.BROADCAST, MessageType.SOCKETS_JOIN, MessageType.SOCKETS_LEAVE, MessageType.DISCONNECT_SOCKETS],
+      [
+        MessageType.FETCH_SOCKETS,
+        MessageType.FETCH_SOCKETS_RESPONSE,
+        MessageType.SERVER_SIDE_EMIT,
+        MessageType.SERVER_SIDE_EMIT_RESPONSE,
+      ],
+      [MessageType.BROADCAST_CLIENT_COUNT, MessageType.BROADCAST_ACK],
+    ],
+    "src/bus/entry.ts has them by number: the bus sees Redis, not Socket.IO",
+  );
 });

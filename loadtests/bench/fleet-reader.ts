@@ -7,7 +7,7 @@ import { root } from "../../test/support/node.js";
 import { treeCpuMs } from "../../test/support/process-cpu.js";
 import { startRedis } from "../../test/support/redis.js";
 import { within } from "../../test/support/wait.js";
-import { limpet } from "./fleet-sides.js";
+import { limpet } from "./sides.js";
 import type { WriteOrder } from "./fleet-writer.js";
 
 export interface ReaderLoad {
@@ -38,7 +38,7 @@ export async function measureReaders({ workers, rates, forMs }: ReaderLoad): Pro
   try {
     const redis = await startRedis();
     undo.push(() => redis.stop());
-    const node = await limpet.start(redis, workers);
+    const node = await limpet.start({ workers, redis });
     undo.push(() => node.stop());
     const bare = await startProcess(["fleet-bare-reader.mjs", String(redis.port), STREAM]);
     undo.push(bare.stop);

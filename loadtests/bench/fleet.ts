@@ -6,8 +6,8 @@
  */
 import { availableParallelism, loadavg } from "node:os";
 import { measureReaders, type ReaderCost } from "./fleet-reader.js";
-import { measureRooms, type RoomsCost, type RoomsLoad } from "./fleet-rooms.js";
-import { limpet, recipe, type Side } from "./fleet-sides.js";
+import { measureRooms, type RoomsCost, type RoomsLoad } from "./rooms.js";
+import { limpet, recipe } from "./sides.js";
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
@@ -22,11 +22,13 @@ const QUIET = 0.25;
 const ROUNDS = quick ? 1 : 3;
 const SMALL_ROOMS: RoomsLoad = {
   ...{ servers: 2, workers: 4, rooms: 100, members: 2 },
-  ...{ publishes: quick ? 1_000 : 3_000, perSecond: 500, messageBytes: 40 },
+  ...{ freshPublishes: quick ? 1_000 : 3_000, publishes: quick ? 1_000 : 3_000 },
+  ...{ perSecond: 500, messageBytes: 80, withRedis: true },
 };
 const ONE_ROOM: RoomsLoad = {
   ...{ servers: 1, workers: 8, rooms: 1, members: 8 },
-  ...{ publishes: quick ? 200 : 500, perSecond: 100, messageBytes: 1_024 },
+  ...{ freshPublishes: quick ? 200 : 500, publishes: quick ? 200 : 500 },
+  ...{ perSecond: 100, messageBytes: 1_064, withRedis: true },
 };
 const READERS = { workers: 4, rates: [200, 5_000], forMs: quick ? 4_000 : 10_000 };
 
@@ -56,8 +58,10 @@ async function compareRooms(title: string, load: RoomsLoad): Promise<void> {
     limpet: [] as { fresh: RoomsCost; warm: RoomsCost }[],
     recipe: [] as { fresh: RoomsCost; warm: RoomsCost }[],
   };
-  for (let round = 0; round < ROUNDS; round++)
-    for (const side of [limpet, recipe] satisfies Side[]) costs[side.name].push(await measureRooms(side, load));
+  for (let round = 0; round < ROUNDS; round++) {
+    costs.limpet.push(await measureRooms(limpet, load));
+    costs.recipe.push(await measureRooms(recipe, load));
+  }
   const row = (what: string, of: (cost: { fresh: RoomsCost; warm: RoomsCost }) => number): Row => ({
     what,
     ours: costs.limpet.map(of),

@@ -1,9 +1,9 @@
 /**
- * What the fleet's measurements run on limpet and on the recipe alike: members join a room and publish to it.
+ * What the measurements run on each server that has Socket.IO: clients join rooms, publish to them, and have things echoed.
  *
  * @param {import("socket.io").Server} io
  */
-export default function fleetApp(io) {
+export default function benchApp(io) {
   io.on("connection", (socket) => {
     socket.on("join", (room, acknowledge) => {
       socket.join(room);
@@ -11,6 +11,9 @@ export default function fleetApp(io) {
     });
     socket.on("publish", (room, message) => {
       io.to(room).emit("message", message);
+    });
+    socket.on("echo", (message, acknowledge) => {
+      acknowledge(message);
     });
   });
 }

@@ -1,0 +1,112 @@
+/** The servers that are measured beside each other: limpet, Socket.IO's documented recipe, one stock server, and bare ws. */
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { exitOf, killGroup, startGroup } from "../../test/support/children.js";
+import { root, startNode } from "../../test/support/node.js";
+import type { TestRedis } from "../../test/support/redis.js";
+import { within } from "../../test/support/wait.js";
+
+export interface Server {
+  readonly port: number;
+  /** Of the process from which all others of the server come. */
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Of a side that has workers. */
+  readonly workers: number;
+  /** Of a side that can use it. */
+  readonly redis?: TestRedis;
+}
+
+export interface Side {
+  readonly name: string;
+  start(options: ServerOptions): Promise<Server>;
+  /** Of an nginx on that port of loopback in front of the server, without what stands around its `http` block. */
+  nginxConfig(listen: number, server: Server, workers: number): string;
+}
+
+const CLI = path.join(root, "dist/cli/main.js");
+const APP = path.join(import.meta.dirname, "app.mjs");
+const RECIPE = path.join(root, "test/support/recipe.mjs");
+const START_MS = 60_000;
+const STOP_MS = 10_000;
+
+export const limpet: Side = limpetWith("limpet");
+
+/** @param args more flags of `limpet start` */
+export function limpetWith(name: string, ...args: readonly string[]): Side {
+  return {
+    name,
+    start: async ({ workers, redis }) => {
+      const flags = [...args, ...(redis === undefined ? [] : ["--redis", redis.url])];
+      const node = await startNode({ app: APP, workers, args: flags, readyTimeoutMs: START_MS });
+      // Ended, not drained: its clients are not part of it any more.
+      return { port: node.port, pid: node.pid, stop: () => node.kill() };
+    },
+    nginxConfig: (listen, { port }, workers) => {
+      const flags = ["--node", `0=127.0.0.1:${port}`, "--workers", String(workers), "--listen", `127.0.0.1:${listen}`];
+      return execFileSync(process.execPath, [CLI, "nginx", ...flags], { encoding: "utf8" });
+    },
+  };
+}
+
+/** Its hand-over race repaired: with it clients hang, and nothing can be measured. */
+export const recipe: Side = {
+  name: "recipe",
+  start: ({ workers, redis }) =>
+    startProgram(RECIPE, APP, String(workers), ...(redis === undefined ? [] : [String(redis.port)])),
+  nginxConfig: keepAliveConfig,
+};
+
+export const single: Side = {
+  name: "one stock server",
+  start: () => startProgram(path.join(import.meta.dirname, "single.mjs"), APP),
+  nginxConfig: keepAliveConfig,
+};
+
+export const bareWs: Side = {
+  name: "bare ws",
+  start: () => startProgram(path.join(import.meta.dirname, "bare-ws.mjs")),
+  nginxConfig: keepAliveConfig,
+};
+
+/** As nginx's own documentation has it for WebSocket and for connections that are kept. */
+function keepAliveConfig(listen: number, { port }: Server): string {
+  return `
+  map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
+  upstream servers { server 127.0.0.1:${port}; keepalive 128; }
+  server {
+    listen 127.0.0.1:${listen};
+    location / {
+      proxy_pass http://servers;
+      proxy_http_version 1.1;
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_buffering off;
+    }
+  }`;
+}
+
+/** Its first line is the port it listens on. */
+async function startProgram(program: string, ...args: readonly string[]): Promise<Server> {
+  const child = startGroup(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"], cwd: root });
+  const stop = async (): Promise<void> => {
+    killGroup(child.pid);
+    await exitOf(child, STOP_MS, program);
+  };
+  if (child.stdout === null) throw new Error(`${program} has no output`);
+  const lines = createInterface({ input: child.stdout });
+  try {
+    const [line] = (await within(once(lines, "line"), START_MS, `the port of ${program}`)) as [string];
+    return { port: Number(line), pid: child.pid, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -6,53 +6,23 @@
  * where the defects are, each message would be decoded, and requests would be answered for sockets that the primary does not have.
  */
 import { randomUUID } from "node:crypto";
-import type { Logger } from "pino";
-import {
-  connectRedis,
-  connectSubscriber,
-  type RedisConnection,
-  type RedisSettings,
-  type RedisSubscriber,
-} from "../lib/redis.js";
+import { connectRedis, connectSubscriber, type RedisConnection, type RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import type { Publish, Reply } from "../link/messages.js";
-import { decodePayload, packMessage, unpackMessage, type Payload } from "../link/payload.js";
+import { decodePayload, packMessage, type Payload } from "../link/payload.js";
 import { Answering } from "./answering.js";
 import { Asking, type Response } from "./asking.js";
 import { BusHealth, SILENCE_MS, type BusState } from "./bus-health.js";
+import type { BusOptions } from "./bus-options.js";
+import { BusSessions } from "./bus-sessions.js";
 import { Channels } from "./channels.js";
-import { encodeEntry, type EntryHeader } from "./entry.js";
+import { encodeEntry, headerOf, type EntryHeader } from "./entry.js";
 import { Inbox } from "./inbox.js";
-import type { LocalSide } from "./local-side.js";
+import { NODE_SPACE } from "./node-words.js";
 import { Outbox } from "./outbox.js";
-import { StreamReader, type GapCause } from "./stream-reader.js";
+import { serverMessageOf } from "./server-message.js";
+import { StreamReader } from "./stream-reader.js";
 import { StreamWriter } from "./stream-writer.js";
-
-export type DropReason = "outbox_full" | "too_large";
-
-export interface BusCounters {
-  /** A message for other nodes that was not taken. */
-  dropped(reason: DropReason): void;
-  /** An entry or a message of another server that cannot be read. */
-  skipped(): void;
-  gap(cause: GapCause | "missing"): void;
-}
-
-export interface BusOptions {
-  readonly settings: Omit<RedisSettings, "name" | "stallTimeoutMs">;
-  readonly stream: string;
-  readonly channelPrefix: string;
-  readonly maxOutboxBytes: number;
-  readonly maxEntryBytes: number;
-  readonly retentionMs: number;
-  readonly stallTimeoutMs: number;
-  readonly local: LocalSide;
-  readonly counters: BusCounters;
-  /** Redis can be written to, at first or again. */
-  readonly onReady: () => void;
-  readonly log: Logger;
-  readonly now: () => number;
-}
 
 const TICK_MS = 500;
 const DRAIN_MS = 2_000;
@@ -64,6 +34,8 @@ export class Bus {
   readonly uid = randomUUID();
   /** For commands of others, such as the node's lease. */
   readonly redis: RedisConnection;
+  /** With recovery on. */
+  readonly sessions: BusSessions | undefined;
   readonly #options: BusOptions;
   readonly #reading: RedisConnection;
   readonly #subscriber: RedisSubscriber;
@@ -81,7 +53,8 @@ export class Bus {
 
   constructor(options: BusOptions) {
     this.#options = options;
-    const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, counters, log, now } = options;
+    const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, recovery, counters, log, now } =
+      options;
     const connection = { ...settings, stallTimeoutMs };
     this.#health = new BusHealth({ log, now });
     const onError = (error: Error): void => this.#health.failed(error);
@@ -129,6 +102,7 @@ export class Bus {
       uid: this.uid,
       local,
       answering: this.#answering,
+      log: recovery?.log,
       now,
       onOwn: (n) => {
         this.#health.echoed(n);
@@ -139,23 +113,45 @@ export class Bus {
         log.warn({ entries, source: uid }, "messages of another node were lost before they were read");
       },
     });
+    const onSkipped = (id: string, error: unknown): void => {
+      counters.skipped();
+      log.warn({ id, err: error }, "an entry of the stream was skipped");
+    };
     this.#reader = new StreamReader({
       redis: this.#reading,
       stream,
       now,
       onPositioned: () => this.#append(GREETING, {}, undefined),
       onEntry: (id, fields) => this.#inbox.onEntry(id, fields),
-      onSkipped: (id, error) => {
-        counters.skipped();
-        log.warn({ id, err: error }, "an entry of the stream was skipped");
+      onReached: (id) => {
+        recovery?.log.reached(id);
+        this.sessions?.read();
       },
+      onSkipped,
       onGap: (cause, entries) => {
         this.#inbox.forgiveHoles();
+        if (cause === "rewound") this.sessions?.restoreAll();
         counters.gap(cause);
         log.warn({ cause, entries }, "messages of other nodes were lost before they were read");
       },
       onFailure: onError,
     });
+    this.sessions =
+      recovery &&
+      new BusSessions(recovery, {
+        redis: this.redis,
+        uid: this.uid,
+        stream,
+        keyPrefix: options.keyPrefix,
+        channels: this.#channels,
+        isUp: () => this.#health.up,
+        lastOwn: () => this.#n,
+        lastOf: (uid) => this.#inbox.lastOf(uid),
+        position: () => this.#reader.position,
+        onSkipped,
+        onFailure: onError,
+        now,
+      });
   }
 
   get state(): BusState {
@@ -176,6 +172,7 @@ export class Bus {
   async stop(): Promise<void> {
     clearInterval(this.#ticker);
     this.#stopping = true;
+    await this.sessions?.stop(this.redis.ready ? DRAIN_MS : 0);
     await this.#writer.drained(this.redis.ready ? DRAIN_MS : 0);
     this.#reader.stop();
     this.#writer.stop();
@@ -200,17 +197,13 @@ export class Bus {
 
   /**
    * Takes what a worker has published.
+   * @param pos its position in the node's log, where it stands in that
    * @returns whether answers will follow, and then that there are no more
    */
-  publish(wid: number, message: Publish, body: Buffer): boolean {
-    const { nsp, type, bin, rooms, event, joins, to, req } = message;
+  publish(wid: number, message: Publish, body: Buffer, pos?: number): boolean {
+    const { nsp, type, bin, req } = message;
     const payload = { bin, body };
-    const routing = {
-      ...(rooms.length > 0 && { r: rooms }),
-      ...(event && { e: [event.bytes, event.except, event.flags] as const }),
-      ...(joins && { j: joins }),
-      ...(to === "open" && { o: 1 as const }),
-    };
+    const routing = headerOf(wid, message, pos);
     if (req === undefined) {
       this.#append(type, routing, nsp, payload);
       return false;
@@ -268,14 +261,13 @@ export class Bus {
 
   #onMessage(channel: string, bytes: Buffer): void {
     try {
-      const message = unpackMessage(bytes) as { uid?: unknown; nsp?: unknown; l?: unknown; data?: unknown };
+      const message = serverMessageOf(bytes);
       // Limpet nodes ask in the stream.
       if (message.l === 1 || message.uid === this.uid) return;
-      if (typeof message.uid !== "string" || typeof message.nsp !== "string" || typeof message.data !== "object")
-        throw new Error("a message without uid, namespace or data");
-      if (channel === this.#channels.privateName(message.nsp, this.uid))
-        this.#asking.onResponse(message as unknown as Response);
-      else this.#inbox.onRequest(message as Parameters<Inbox["onRequest"]>[0]);
+      if (message.nsp === NODE_SPACE) this.sessions?.onWord(message.uid, message.type, message.data);
+      else if (channel === this.#channels.privateName(message.nsp, this.uid))
+        this.#asking.onResponse(message as Response);
+      else this.#inbox.onRequest(message);
     } catch (error) {
       this.#options.counters.skipped();
       this.#options.log.warn({ channel, err: error }, "a message of another server was skipped");
@@ -295,6 +287,7 @@ export class Bus {
 
   #onReady(): void {
     this.#writer.wake();
+    this.sessions?.wake();
     this.#options.onReady();
   }
 

@@ -4,6 +4,7 @@
  * `nsp`: stock readers pass over the whole entry, and hear of requests by pub/sub.
  */
 import type { BroadcastFlags } from "socket.io-adapter";
+import type { Publish } from "../link/messages.js";
 import { decodePayload, type Payload } from "../link/payload.js";
 
 /** What limpet adds, as JSON in the field `l`; short names, because each entry carries it. */
@@ -14,6 +15,10 @@ export interface EntryHeader {
   readonly r?: readonly string[];
   /** Of a plain event: length of the arguments' JSON in `data`, rooms left out, flags. */
   readonly e?: readonly [bytes: number, except: readonly string[], flags: BroadcastFlags];
+  /** Of a message that clients are given later where they were away: its place in the source's log, its publisher there, its number at that one. */
+  readonly g?: readonly [pos: number, wid: number, seq: number];
+  /** With `g`, where there is no `e`: rooms left out. */
+  readonly x?: readonly string[];
   /** Rooms that the receivers' sockets are about to join because of it. */
   readonly j?: readonly string[];
   /** For every server with the namespace open, whoever is in it. */
@@ -51,6 +56,22 @@ export const SERVER_SIDE_EMIT = 9;
 export const SERVER_SIDE_EMIT_RESPONSE = 10;
 export const BROADCAST_CLIENT_COUNT = 11;
 export const BROADCAST_ACK = 12;
+
+/** @param pos position in the node's log, where it stands in that */
+export function headerOf(
+  wid: number,
+  { rooms, event, joins, to, seq, except }: Publish,
+  pos: number | undefined,
+): Omit<EntryHeader, "n"> {
+  return {
+    ...(rooms.length > 0 && { r: rooms }),
+    ...(event && { e: [event.bytes, event.except, event.flags] as const }),
+    ...(joins && { j: joins }),
+    ...(to === "open" && { o: 1 as const }),
+    ...(pos !== undefined && seq !== undefined && { g: [pos, wid, seq] as const }),
+    ...(except && { x: except }),
+  };
+}
 
 const JSON_START = 0x7b;
 
@@ -140,6 +161,8 @@ function checkedHeader(value: unknown): EntryHeader {
     (header.r === undefined || isRooms(header.r)) &&
     (header.j === undefined || isRooms(header.j)) &&
     (header.e === undefined || (Array.isArray(header.e) && Number.isInteger(header.e[0]) && isRooms(header.e[1]))) &&
+    (header.g === undefined || (Array.isArray(header.g) && header.g.every(Number.isSafeInteger))) &&
+    (header.x === undefined || isRooms(header.x)) &&
     (header.q === undefined || (Array.isArray(header.q) && typeof header.q[1] === "string"));
   if (!valid) throw new Error("an entry whose header cannot be read");
   return header;

@@ -13,7 +13,9 @@ import {
   stockRouting,
   type Entry,
 } from "./entry.js";
-import type { Inbound, LocalSide } from "./local-side.js";
+import type { Inbound, LocalSide, StreamLog } from "./local-side.js";
+import { loggedEventOf } from "./logged-entry.js";
+import type { LoggedEvent } from "../recovery/log-entry.js";
 import { Sources } from "./sources.js";
 import { encodePayload, holdsEvent } from "../link/payload.js";
 
@@ -22,6 +24,8 @@ export interface InboxOptions {
   readonly uid: string;
   readonly local: LocalSide;
   readonly answering: Answering;
+  /** With recovery on. */
+  readonly log: StreamLog | undefined;
   readonly now: () => number;
   /** An entry of this node has come back. */
   readonly onOwn: (n: number) => void;
@@ -57,14 +61,26 @@ export class Inbox {
   onEntry(id: string, fields: readonly Buffer[]): void {
     const entry = decodeEntry(fields);
     const { header, nsp, uid } = entry;
+    const { log, local } = this.#options;
     if (uid === this.#options.uid) {
+      if (header?.g !== undefined) log?.placed(header.g[0], id);
       if (header !== undefined) this.#options.onOwn(header.n);
       return;
     }
     if (!this.#isNew(id, entry)) return;
-    if (header?.q !== undefined) this.#onRequestEntry(entry, header.q);
-    else if (nsp !== undefined && STREAMED.has(entry.type) && this.#options.local.isOpen(nsp))
-      this.#deliver(entry, nsp);
+    if (header?.q !== undefined) {
+      this.#onRequestEntry(entry, header.q);
+      return;
+    }
+    if (nsp === undefined || !STREAMED.has(entry.type)) return;
+    const logged = log && loggedEventOf(id, entry);
+    if (local.isOpen(nsp)) this.#deliver(entry, nsp, logged);
+    else if (logged !== undefined) log?.logged(logged);
+  }
+
+  /** Number of the last entry that was read of another node; 0 where none was. */
+  lastOf(uid: string): number {
+    return this.#sources.last(uid);
   }
 
   /** @throws Error where the request cannot be read */
@@ -102,12 +118,12 @@ export class Inbox {
     return missed >= 0;
   }
 
-  #deliver(entry: Entry, nsp: string): void {
+  #deliver(entry: Entry, nsp: string, logged: LoggedEvent | undefined): void {
     const inbound = this.#inboundOf(entry, nsp);
     const { bin, body } = payloadOf(entry.data ?? Buffer.alloc(0));
     if (inbound.event !== undefined && (bin || !holdsEvent(body, inbound.event.bytes)))
       throw new Error("an event that is not where its header says");
-    this.#options.local.deliver({ ...inbound, bin }, body);
+    this.#options.local.deliver({ ...inbound, bin, ...(logged && { logged }) }, body);
   }
 
   #onRequestEntry(entry: Entry, [id, nsp, timeoutMs]: readonly [string, string, number]): void {

@@ -1,5 +1,6 @@
 /** The node, as the bus sees it: its workers, behind the hub. */
 import type { EventHeader } from "../link/messages.js";
+import type { LoggedEvent } from "../recovery/log-entry.js";
 
 /** A message of another node or a stock server, for the workers it concerns. */
 export interface Inbound {
@@ -11,6 +12,18 @@ export interface Inbound {
   readonly to: "members" | "open";
   readonly joins?: readonly string[] | undefined;
   readonly event?: EventHeader | undefined;
+  /** With recovery on, where clients that are away get it when they come back: as the log takes it. */
+  readonly logged?: LoggedEvent | undefined;
+}
+
+/** The node's log, as the bus feeds it. In the stream's order, deliveries among it. */
+export interface StreamLog {
+  /** A message of a namespace that no worker has open: for clients that come here later. */
+  logged(event: LoggedEvent): void;
+  /** The own message at that position of the log has come back, under that id. */
+  placed(pos: number, streamId: string): void;
+  /** Everything of the stream up to this id has been handed over; at first where the reader begins. */
+  reached(streamId: string): void;
 }
 
 export interface LocalSide {

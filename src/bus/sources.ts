@@ -31,6 +31,11 @@ export class Sources {
     return missed;
   }
 
+  /** @returns number of the last entry that was read of that source; 0 where none was */
+  last(uid: string): number {
+    return this.#byUid.get(uid)?.n ?? 0;
+  }
+
   /** A gap has been counted: its holes are not counted again. */
   forgive(): void {
     for (const source of this.#byUid.values()) source.forgiven = true;

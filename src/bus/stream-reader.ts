@@ -5,6 +5,7 @@
 import type { RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import { compareIds, FIRST_ID, idAt, timeOf } from "../lib/stream-id.js";
+import { entriesOf, fieldsOf, infoOf, isNoStream, NO_STREAM, type RawEntry, type StreamInfo } from "./stream-info.js";
 
 const BLOCK_MS = 5_000;
 const MAX_COUNT = 200;
@@ -33,18 +34,9 @@ export interface StreamReaderOptions {
   readonly onSkipped: (id: string, error: unknown) => void;
   /** @param entries how many are missing, where it is known */
   readonly onGap: (cause: GapCause, entries: number | undefined) => void;
+  /** Everything up to this id has been handed over: after each batch, and at first before there is any. */
+  readonly onReached: (id: string) => void;
   readonly onFailure: (error: Error) => void;
-}
-
-type RawEntry = readonly [id: Buffer | string, fields: readonly (Buffer | string)[]];
-
-interface StreamInfo {
-  readonly lastId: string;
-  /** Entries ever added; Redis 7 and later. */
-  readonly added: number | undefined;
-  /** Entries in it now. */
-  readonly length: number;
-  readonly firstId: string | undefined;
 }
 
 export class StreamReader {
@@ -67,6 +59,11 @@ export class StreamReader {
   constructor(options: StreamReaderOptions) {
     this.#options = options;
     this.#startedAtMs = options.now();
+  }
+
+  /** Id of the last entry that was handed over, or where the reader began; undefined before that is known. */
+  get position(): string | undefined {
+    return this.#position;
   }
 
   /** Whether there may be entries that wait to be read. */
@@ -147,6 +144,7 @@ export class StreamReader {
     const { redis, stream, now } = this.#options;
     if (this.#position === undefined) {
       this.#position = await this.#firstPosition();
+      this.#options.onReached(this.#position);
       this.#options.onPositioned();
     }
     const position = this.#position;
@@ -159,9 +157,9 @@ export class StreamReader {
       ]);
     } catch (error) {
       if (!isNoStream(error)) throw error;
-      replies = [["last-generated-id", FIRST_ID, "entries-added", 0, "length", 0], [], null];
+      replies = [undefined, [], null];
     }
-    const info = infoOf(replies[0]);
+    const info = replies[0] === undefined ? NO_STREAM : infoOf(replies[0]);
     const entries = entriesOf(replies[2]);
     this.#checkedAtMs = now();
     if (this.#isOtherHistory(info, position, (replies[1] as unknown[]).length > 0)) {
@@ -208,9 +206,9 @@ export class StreamReader {
   #take(entries: readonly RawEntry[]): void {
     const { onEntry, onSkipped } = this.#options;
     let bytes = 0;
-    for (const [rawId, rawFields] of entries) {
-      const id = rawId.toString();
-      const fields = typeof rawFields[0] === "string" ? rawFields.map(toBuffer) : (rawFields as readonly Buffer[]);
+    for (const raw of entries) {
+      const id = raw[0].toString();
+      const fields = fieldsOf(raw);
       for (const field of fields) bytes += field.length;
       try {
         onEntry(id, fields);
@@ -219,38 +217,11 @@ export class StreamReader {
       }
       this.#position = id;
     }
+    if (this.#position !== undefined && entries.length > 0) this.#options.onReached(this.#position);
     if (this.#added !== undefined) this.#added += entries.length;
     if (bytes > MAX_REPLY_BYTES) this.#count = Math.max(1, this.#count >> 1);
     else if (this.#count < MAX_COUNT) this.#count = Math.min(MAX_COUNT, this.#count * 2);
   }
 }
 
-const toBuffer = (field: Buffer | string): Buffer => (typeof field === "string" ? Buffer.from(field) : field);
-
 const earlier = (a: string, b: string): string => (compareIds(a, b) < 0 ? a : b);
-
-const isNoStream = (error: unknown): boolean => error instanceof Error && /no such key/i.test(error.message);
-
-/** @param reply of XREAD of one stream */
-function entriesOf(reply: unknown): readonly RawEntry[] {
-  if (reply === null) return [];
-  const [stream] = reply as [readonly [unknown, readonly RawEntry[]]];
-  return stream[1];
-}
-
-/** @param reply of XINFO STREAM: names and values in turn */
-function infoOf(reply: unknown): StreamInfo {
-  const fields = reply as readonly unknown[];
-  const valueOf = (name: string): unknown => {
-    const at = fields.indexOf(name);
-    return at < 0 ? undefined : fields[at + 1];
-  };
-  const added = valueOf("entries-added");
-  const first = valueOf("first-entry");
-  return {
-    lastId: String(valueOf("last-generated-id")),
-    added: added === undefined ? undefined : Number(added),
-    length: Number(valueOf("length")),
-    firstId: Array.isArray(first) ? String(first[0]) : undefined,
-  };
-}

@@ -46,6 +46,7 @@ export class Fleet {
       settings,
       stream: redis.stream,
       channelPrefix: redis.channelPrefix,
+      keyPrefix: redis.keyPrefix,
       ...bus,
       local: hub,
       counters: {

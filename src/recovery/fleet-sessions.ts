@@ -1,10 +1,9 @@
 /** Sessions between nodes: what the recovery of one node needs of the fleet, and what the fleet asks of it. */
-import type { Claim } from "./claim.js";
 import type { LogEntry } from "./log-entry.js";
 import type { RecoveryOutcome } from "./outcome.js";
 import type { SessionRecord } from "./session-record.js";
 
-export type TakeFailure = Extract<RecoveryOutcome, "unknown" | "expired" | "trimmed" | "bus_down" | "owner_silent">;
+export type TakeFailure = Extract<RecoveryOutcome, "unknown" | "namespace" | "bus_down">;
 
 /** What a node's recovery needs of the fleet; there is none without Redis. */
 export interface FleetSessions {
@@ -19,12 +18,10 @@ export interface FleetSessions {
   /** Over for good. */
   end(pid: string): void;
   /**
-   * Takes a session over from another node: fenced in Redis, released by its owner where that lives; what the owner delivered is in this node's log.
-   * Never rejects.
-   *
-   * @param offset undefined: the client has received nothing
+   * Takes a session over from another node: fenced in Redis, released by its owner where that lives and answers; what the owner delivered is in this
+   * node's log. Never rejects.
    */
-  take(nsp: string, pid: string, offset: Claim | undefined): Promise<TakenSession>;
+  take(nsp: string, pid: string): Promise<TakenSession>;
   /** Entries of the stream behind that id which this node's log does not hold, oldest first. Never rejects. */
   history(nsp: string, after: string): Promise<readonly LogEntry[] | "trimmed" | "bus_down">;
 }
@@ -40,4 +37,8 @@ export interface LocalSessions {
    * @returns the session as it was at the last, with its unicasts; undefined: not known here
    */
   release(pid: string, generation: number): Promise<SessionRecord | undefined>;
+  /** The node's log holds everything of the stream behind this id; undefined before anything of the stream was read. */
+  readonly streamFloor: string | undefined;
+  /** All that are kept here: written anew where Redis may have lost what it knew. */
+  records(): Iterable<SessionRecord>;
 }

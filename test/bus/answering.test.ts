@@ -124,6 +124,7 @@ test("a stock server that has counted this node is answered although the namespa
     uid: "self",
     local: { deliver: () => [], answer: () => undefined, settle: () => undefined, isOpen: () => false },
     answering,
+    log: undefined,
     now: () => 0,
     onOwn: () => undefined,
     onMissed: () => undefined,

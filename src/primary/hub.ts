@@ -8,7 +8,9 @@ import { encodeFrame } from "../link/frame.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { Deliver, DownMessage, InterestChange, Publish, Reply } from "../link/messages.js";
 import { encodePayload } from "../link/payload.js";
+import type { LoggedEvent } from "../recovery/log-entry.js";
 import { Interest } from "../routing/interest.js";
+import { Anticipated } from "./anticipated.js";
 
 /** The hub's side of one worker's wire. */
 export interface HubPeer {
@@ -33,8 +35,11 @@ export interface HubCounters {
 
 /** Every server outside of this node, as the hub sees them: one more peer, which gets everything and is asked everything. */
 export interface Outside {
-  /** @returns whether answers will follow */
-  publish(wid: number, message: Publish, body: Buffer): boolean;
+  /**
+   * @param pos its position in the log, where it stands there
+   * @returns whether answers will follow
+   */
+  publish(wid: number, message: Publish, body: Buffer, pos: number | undefined): boolean;
   /** A worker's answer to what came from outside. */
   reply(wid: number, message: Reply, body: Buffer): void;
   /** The first worker has opened that namespace. */
@@ -46,12 +51,23 @@ export interface Outside {
   countOthers(nsp: string): Promise<number>;
 }
 
+/** With recovery on: everything that clients may be given later passes through here before it goes on. */
+export interface HubLog {
+  /** Where it stands now: what is passed on later lies behind. */
+  readonly position: { readonly pos: number; readonly streamId?: string };
+  /** @returns its position */
+  published(wid: number, message: Publish, body: Buffer): number;
+  logged(event: LoggedEvent): number;
+}
+
 export class Hub implements LocalSide {
   readonly #peers = new Map<number, HubPeer>();
   readonly #interest = new Interest<HubPeer>();
   readonly #counters: HubCounters;
   readonly #pendingJoins = new PendingJoins();
+  readonly #anticipated = new Anticipated<HubPeer>();
 
+  #log: HubLog | undefined;
   #outside: Outside | undefined;
 
   constructor(counters: HubCounters) {
@@ -61,6 +77,11 @@ export class Hub implements LocalSide {
   /** Call before the first worker is added. */
   join(outside: Outside): void {
     this.#outside = outside;
+  }
+
+  /** Turns recovery on; call before the first worker is added. */
+  record(log: HubLog): void {
+    this.#log = log;
   }
 
   get namespaceCount(): number {
@@ -107,28 +128,36 @@ export class Hub implements LocalSide {
           break;
       }
     }
-    peer.send({ t: "known", seq });
+    peer.send({ t: "known", seq, ...this.#log?.position });
   }
 
   onPublish(peer: HubPeer, message: Publish, body: Buffer): void {
     this.#counters.received();
     const targets = this.#targets(message);
     targets.delete(peer);
-    const asksOutside = this.#outside?.publish(peer.wid, message, body) ?? false;
+    const pos = message.seq === undefined ? undefined : this.#log?.published(peer.wid, message, body);
+    const asksOutside = this.#outside?.publish(peer.wid, message, body, pos) ?? false;
     if (message.req !== undefined) {
       const wids = [...targets].map((target) => target.wid);
       peer.send({ t: "expect", req: message.req, wids: asksOutside ? [...wids, OUTSIDE_WID] : wids });
     }
     this.#counters.skipped(this.#peers.size - 1 - targets.size);
-    this.#pass(peer.wid, targets, message, body);
+    this.#pass(peer.wid, targets, message, body, pos);
   }
 
   /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
   deliver(message: Inbound, body: Buffer): readonly number[] {
     const targets = this.#targets(message);
     this.#counters.skipped(this.#peers.size - targets.size);
-    this.#pass(OUTSIDE_WID, targets, message, body);
+    const pos = message.logged && this.#log?.logged(message.logged);
+    this.#pass(OUTSIDE_WID, targets, message, body, pos);
     return [...targets].map((target) => target.wid);
+  }
+
+  /** Counts the worker as a member of these rooms, and of the namespace, before it says so. @returns what ends that, to be called once */
+  anticipate(wid: number, nsp: string, rooms: readonly string[]): () => void {
+    const peer = this.#peers.get(wid);
+    return peer === undefined ? () => undefined : this.#anticipated.add(peer, nsp, rooms);
   }
 
   /** An answer from outside to what a worker has asked. @param data with its requestId; of type NOTHING: there are no more */
@@ -170,13 +199,28 @@ export class Hub implements LocalSide {
     if (to === "open") return new Set(this.#interest.opened(nsp));
     const targets = new Set(this.#interest.members(nsp, rooms));
     this.#pendingJoins.addMembers(nsp, rooms, targets);
+    this.#anticipated.addMembers(nsp, rooms, targets);
     return targets;
   }
 
-  #pass(from: number, targets: ReadonlySet<HubPeer>, message: Omit<Inbound, "to">, body: Buffer): void {
+  #pass(
+    from: number,
+    targets: ReadonlySet<HubPeer>,
+    message: Omit<Inbound, "to">,
+    body: Buffer,
+    pos: number | undefined,
+  ): void {
     if (targets.size === 0) return;
-    const { nsp, type, bin, rooms, event, joins } = message;
-    const header: Deliver = { t: "deliver", from, nsp, type, bin, ...(event && { event: { ...event, rooms } }) };
+    const { nsp, type, bin, rooms, event, joins, logged } = message;
+    const header: Deliver = {
+      t: "deliver",
+      from,
+      nsp,
+      type,
+      bin,
+      ...(event && { event: { ...event, rooms } }),
+      ...(pos !== undefined && { pos, ...(logged?.streamId !== undefined && { streamId: logged.streamId }) }),
+    };
     const shared = joins === undefined ? encodeFrame(header, body) : undefined;
     let copies = 0;
     for (const target of targets) {

@@ -3,6 +3,7 @@ import { UNASKED } from "../link/messages.js";
 import type { MetricSnapshot, NodeMetrics } from "../telemetry/node-metrics.js";
 import type { Hub } from "./hub.js";
 import type { MetricsCollector } from "./metrics-collector.js";
+import type { Recovery } from "./recovery.js";
 import type { Supervisor } from "./supervisor.js";
 import type { WorkerLinkHandler } from "./worker-link.js";
 
@@ -11,6 +12,8 @@ export interface DispatchParts {
   readonly hub: Hub;
   readonly collector: MetricsCollector;
   readonly nodeMetrics: NodeMetrics;
+  /** Undefined where it is off. */
+  readonly recovery: Recovery | undefined;
   /** Reads the table of nodes anew, and tells the workers where it has changed. Never rejects. */
   readonly refreshNodes: () => Promise<void>;
 }
@@ -20,6 +23,7 @@ export function createDispatch({
   hub,
   collector,
   nodeMetrics,
+  recovery,
   refreshNodes,
 }: DispatchParts): WorkerLinkHandler["onMessage"] {
   return (link, message, body) => {
@@ -29,7 +33,15 @@ export function createDispatch({
         if (worker !== undefined) supervisor.markReady(worker);
         break;
       case "interest":
+        recovery?.onInterest(link.wid, message, body);
         hub.onInterest(link, message.seq, message.changes);
+        break;
+      case "unicast":
+      case "restore":
+      case "resumed":
+      case "released":
+      case "checkpoint":
+        recovery?.onMessage(link, message, body);
         break;
       case "publish":
         hub.onPublish(link, message, body);

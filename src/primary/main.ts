@@ -10,6 +10,7 @@ import { enginePathOf } from "../routing/request-line.js";
 import { createLogger } from "../telemetry/log.js";
 import { NodeMetrics } from "../telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../telemetry/primary-metrics.js";
+import { createRecovery } from "./create-recovery.js";
 import { Fleet } from "./fleet.js";
 import { Front } from "./front.js";
 import { Hub } from "./hub.js";
@@ -85,6 +86,8 @@ export async function startNode(
       },
       onYield: onFatal,
     });
+  const uid = fleet?.bus.uid ?? randomUUID();
+  const recovery = createRecovery({ config, uid, hub, metrics, now });
   const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);
@@ -92,7 +95,7 @@ export async function startNode(
   const supervisor: Supervisor = new Supervisor({
     config,
     nodeId,
-    uid: fleet?.bus.uid ?? randomUUID(),
+    uid,
     socketDir,
     hubPath,
     log,
@@ -120,6 +123,7 @@ export async function startNode(
     onLink: (link) => {
       supervisor.linked(link);
       hub.add(link);
+      recovery?.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
       if (fleet !== undefined) link.send(fleet.nodesMessage);
     },
@@ -129,10 +133,12 @@ export async function startNode(
         hub,
         collector,
         nodeMetrics,
+        recovery,
         refreshNodes: async () => fleet?.refreshNodes(),
       }),
       onClose: (link, error) => {
         hub.remove(link);
+        recovery?.remove(link);
         nodeMetrics.retire(link.wid);
         if (error !== undefined) log.debug({ wid: link.wid, err: error }, "link to a worker failed");
       },
@@ -160,7 +166,16 @@ export async function startNode(
     const ops = await createOpsServer({
       host: config.opsHost,
       port: config.opsPort,
-      render: () => scrape({ supervisor, collector, hubTally, metrics, nodeMetrics, bus: fleet?.bus.state }),
+      render: () =>
+        scrape({
+          supervisor,
+          collector,
+          hubTally,
+          metrics,
+          nodeMetrics,
+          bus: fleet?.bus.state,
+          recovery: recovery?.state,
+        }),
       readiness: () => readinessOf(supervisor, supervisor.wanted, phase, fleet?.bus.state),
       workers: () => workerInfosOf(supervisor, now()),
       reload: onReload,
@@ -171,6 +186,8 @@ export async function startNode(
     await links.listen();
     undo.push(() => links.close());
     undo.push(() => metrics.stop());
+    recovery?.start();
+    undo.push(() => recovery?.stop());
     undo.push(() => front.close());
     undo.push(() => drainAll(supervisor, config));
     undo.push(() => {

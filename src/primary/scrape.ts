@@ -4,6 +4,7 @@ import type { NodeMetrics } from "../telemetry/node-metrics.js";
 import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
 import type { HubTally } from "./hub-tally.js";
 import type { MetricsCollector } from "./metrics-collector.js";
+import type { RecoveryState } from "./recovery.js";
 import type { Supervisor } from "./supervisor.js";
 
 export interface ScrapeParts {
@@ -14,6 +15,8 @@ export interface ScrapeParts {
   readonly nodeMetrics: NodeMetrics;
   /** Undefined without Redis. */
   readonly bus: BusState | undefined;
+  /** Undefined where it is off. */
+  readonly recovery: RecoveryState | undefined;
 }
 
 export async function scrape({
@@ -23,6 +26,7 @@ export async function scrape({
   metrics,
   nodeMetrics,
   bus,
+  recovery,
 }: ScrapeParts): Promise<string> {
   await collector.collect();
   hubTally.addTo(metrics);
@@ -37,6 +41,7 @@ export async function scrape({
     if (link !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, link.queueBytes);
   }
   setBus(metrics, bus);
+  setRecovery(metrics, recovery);
   return await nodeMetrics.render(await metrics.snapshot());
 }
 
@@ -49,4 +54,17 @@ function setBus({ busUp, busLag, busOutboxBytes }: PrimaryMetrics, bus: BusState
   busUp.set(bus.up ? 1 : 0);
   busLag.set(bus.lagSeconds);
   busOutboxBytes.set(bus.outboxBytes);
+}
+
+function setRecovery(metrics: PrimaryMetrics, recovery: RecoveryState | undefined): void {
+  const { recoverySessions, recoverySessionBytes, recoveryLogEntries, recoveryLogBytes } = metrics;
+  if (recovery === undefined) {
+    recoverySessions.reset();
+    for (const gauge of [recoverySessionBytes, recoveryLogEntries, recoveryLogBytes]) gauge.remove();
+    return;
+  }
+  for (const state of ["connected", "away"] as const) recoverySessions.set({ state }, recovery[state]);
+  recoverySessionBytes.set(recovery.sessionBytes);
+  recoveryLogEntries.set(recovery.logEntries);
+  recoveryLogBytes.set(recovery.logBytes);
 }

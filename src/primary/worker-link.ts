@@ -23,8 +23,8 @@ export class WorkerLink implements HubPeer {
     return this.#wire.queueBytes;
   }
 
-  send(message: DownMessage): void {
-    this.#wire.send(message);
+  send(message: DownMessage, body?: Buffer): void {
+    this.#wire.send(message, body);
   }
 
   offer(frame: readonly Buffer[]): boolean {

@@ -33,7 +33,7 @@ export interface Origin {
 export interface Claimable {
   /** Undefined for those of stock servers. */
   readonly origin: Origin | undefined;
-  /** Position in this node's log. */
+  /** Position in this node's log; Number.MAX_SAFE_INTEGER: it does not stand there. */
   readonly pos: number;
   readonly streamId: string | undefined;
 }

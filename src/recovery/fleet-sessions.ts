@@ -1,6 +1,6 @@
 /** Sessions between nodes: what the recovery of one node needs of the fleet, and what the fleet asks of it. */
 import type { LogEntry } from "./log-entry.js";
-import type { RecoveryOutcome } from "./outcome.js";
+import type { RecoveryOutcome } from "../telemetry/recovery-outcome.js";
 import type { SessionRecord } from "./session-record.js";
 
 export type TakeFailure = Extract<RecoveryOutcome, "unknown" | "namespace" | "bus_down">;

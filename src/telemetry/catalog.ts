@@ -5,6 +5,8 @@
  * has a line before anything has happened. Node's own metrics (`process_*`, `nodejs_*`) come from prom-client and are not listed.
  */
 
+import { RECOVERY_OUTCOMES } from "./recovery-outcome.js";
+
 /** A label's values; `null` for one that is bounded by its nature, such as a worker's slot. */
 export type LabelValues = readonly string[] | null;
 
@@ -246,6 +248,48 @@ export const primaryCatalog = {
     type: "counter",
     unit: "gaps",
     labels: { cause: ["trimmed", "rewound", "missing"] },
+  },
+  recoveries: {
+    name: "limpet_recoveries_total",
+    help: "Clients that came back for their session, by what became of it: it was recovered, or the client starts anew, with the reason.",
+    type: "counter",
+    unit: "sessions",
+    labels: { outcome: RECOVERY_OUTCOMES },
+  },
+  recoverySessions: {
+    name: "limpet_recovery_sessions",
+    help: "Sessions that clients can come back to: of connected ones, and of those that are away; no series where recovery is off.",
+    type: "gauge",
+    unit: "sessions",
+    labels: { state: ["connected", "away"] },
+  },
+  recoverySessionBytes: {
+    name: "limpet_recovery_session_bytes",
+    help: "Memory of these sessions, estimated from their rooms and data; no series where recovery is off.",
+    type: "gauge",
+    unit: "bytes",
+    labels: NO_LABELS,
+  },
+  recoveryLogEntries: {
+    name: "limpet_recovery_log_entries",
+    help: "Messages that are kept for clients that come back; no series where recovery is off.",
+    type: "gauge",
+    unit: "messages",
+    labels: NO_LABELS,
+  },
+  recoveryLogBytes: {
+    name: "limpet_recovery_log_bytes",
+    help: "Memory of these messages, estimated from their size; no series where recovery is off.",
+    type: "gauge",
+    unit: "bytes",
+    labels: NO_LABELS,
+  },
+  recoveryRefused: {
+    name: "limpet_recovery_refused_total",
+    help: "Changes of sessions that were not taken: late (the session has gone to another worker since), or over the bounds on sessions.",
+    type: "counter",
+    unit: "changes",
+    labels: { reason: ["late", "bounds"] },
   },
   buildInfo: {
     name: "limpet_build_info",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { RECOVERY_OUTCOMES } from "../../src/telemetry/recovery-outcome.js";
 import { busGroup } from "./bus-scenarios.js";
 import { nodeGroups } from "./node-scenarios.js";
 import { rescueGroup } from "./rescue-scenarios.js";
@@ -26,6 +27,12 @@ const EXCUSED = [
     labels: { code: "other" },
     reason: "Engine.IO has no further code in this version",
   },
+  ...[
+    ...RECOVERY_OUTCOMES.map((outcome) => ({ name: "limpet_recoveries_total", labels: { outcome } })),
+    ...["connected", "away"].map((state) => ({ name: "limpet_recovery_sessions", labels: { state } })),
+    ...["late", "bounds"].map((reason) => ({ name: "limpet_recovery_refused_total", labels: { reason } })),
+    ...["session_bytes", "log_entries", "log_bytes"].map((what) => ({ name: `limpet_recovery_${what}` })),
+  ].map((series) => ({ ...series, reason: "workers do not report sessions yet" })),
   { name: "limpet_worker_restarts_total", labels: { cause: "reload" }, reason: "nodes do not reload yet" },
 ];
 

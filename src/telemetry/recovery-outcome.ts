@@ -21,8 +21,6 @@ export const RECOVERY_OUTCOMES = [
   "superseded",
   /** The session lives on another node, and Redis is away. */
   "bus_down",
-  /** The session lives on another node, which does not answer. */
-  "owner_silent",
 ] as const;
 
 export type RecoveryOutcome = (typeof RECOVERY_OUTCOMES)[number];

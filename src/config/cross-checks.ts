@@ -35,6 +35,14 @@ export const crossChecks: readonly CrossCheck[] = [
         : "must be set together with redis.tlsCertFile: neither is of use alone",
   },
   {
+    key: "client.maxBufferedBytes",
+    reads: ["socketio.maxHttpBufferSize"],
+    complain: ({ client: { maxBufferedBytes }, socketio: { maxHttpBufferSize } }) =>
+      maxBufferedBytes < maxHttpBufferSize
+        ? `must be at least socketio.maxHttpBufferSize, which is ${maxHttpBufferSize}: what a client may send, others may be sent`
+        : undefined,
+  },
+  {
     key: "supervisor.hangTimeoutMs",
     reads: ["socketio.pingInterval", "socketio.pingTimeout"],
     complain: ({ supervisor: { hangTimeoutMs }, socketio: { pingInterval, pingTimeout } }) =>

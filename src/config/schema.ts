@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
+import { clientSchema } from "./client-schema.js";
 import { advertiseKey, busSchema, fleetSchema, redisSchema } from "./fleet-schema.js";
 import { integerKey, isFile, key, MAX_QUEUE_BYTES, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
 import { recoverySchema } from "./recovery-schema.js";
@@ -125,6 +126,7 @@ export const configSchema = z.strictObject({
       { unit: "ms", flag: { name: "--batch-ms", group: "Clients:", placeholder: "ms" } },
     ),
   }),
+  client: clientSchema,
   hub: z.strictObject({
     maxQueueBytes: integerKey(
       [1024, MAX_QUEUE_BYTES],

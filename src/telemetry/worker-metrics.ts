@@ -13,6 +13,7 @@ export interface Tally {
   messagesSent: number;
   bytesReceived: number;
   bytesSent: number;
+  volatileDropped: number;
 }
 
 export interface WorkerMetrics extends Omit<MetricsOf<typeof workerCatalog>, keyof Tally> {
@@ -38,12 +39,13 @@ export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOpti
   /** What says something of this process only, and ends with it. */
   const ofProcess = new Registry();
   const registry = new Registry();
-  const tally: Tally = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
+  const tally: Tally = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0, volatileDropped: 0 };
   const metrics = createMetrics(workerCatalog, own, {
     messagesReceived: () => tally.messagesReceived,
     messagesSent: () => tally.messagesSent,
     bytesReceived: () => tally.bytesReceived,
     bytesSent: () => tally.bytesSent,
+    volatileDropped: () => tally.volatileDropped,
   });
   const loopLag = measureProcess(ofProcess);
   const app = new AppCollector(registry, { onFailed: () => metrics.appErrors.inc(), onBroken: onAppError });
@@ -67,6 +69,8 @@ export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOpti
 }
 
 export type SessionCloseReason = (typeof workerCatalog.sessionsClosed.labels.reason)[number];
+export type ClientRefusal = (typeof workerCatalog.clientRefusals.labels.reason)[number];
+export type SlowConsumerCause = (typeof workerCatalog.slowConsumers.labels.cause)[number];
 export type HandshakeError = (typeof workerCatalog.handshakeErrors.labels.code)[number];
 
 const closeReasons = new Map(

@@ -14,27 +14,34 @@ import type { EventOptions, HubPort, PortAdapter } from "./hub-port.js";
 import {
   PacketType,
   type AdapterInternals,
+  type JoinedNamespace,
   type NamespaceInternals,
   type Packet,
   type PacketOptions,
 } from "./internals.js";
 import { ask } from "./question.js";
+import type { RoomBound } from "./room-bound.js";
 
 export interface AdapterOptions {
   readonly port: HubPort;
   /** How long fetchSockets and serverSideEmit wait where the caller sets no timeout. */
   readonly requestTimeoutMs: number;
+  readonly rooms: RoomBound;
+  /** Called with each namespace when it is made, before anybody joins it. */
+  readonly onNamespace: (nsp: JoinedNamespace) => void;
 }
 
 /** @returns what `io.adapter()` takes */
-export function createHubAdapter(options: AdapterOptions): new (nsp: NamespaceInternals) => HubAdapter {
+export function createHubAdapter(options: AdapterOptions): new (nsp: Namespace) => HubAdapter {
   return class extends HubAdapter {
-    constructor(nsp: NamespaceInternals) {
+    constructor(nsp: Namespace) {
       super(nsp, options);
+      options.onNamespace(nsp);
     }
   };
 }
 
+type Namespace = NamespaceInternals & JoinedNamespace;
 type EncodedOptions = Extract<ClusterMessage, { type: MessageType.BROADCAST }>["data"]["opts"];
 type Ack = (error: Error | null, responses: unknown[]) => void;
 
@@ -44,13 +51,15 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   declare readonly nsp: NamespaceInternals;
   readonly #port: HubPort;
   readonly #requestTimeoutMs: number;
+  readonly #rooms: RoomBound;
   /** A socket that Socket.IO left behind in a closed namespace must not speak for the next one of that name. */
   #closed = false;
   /** What {@link serverCount} answers to the BroadcastOperator that has just called {@link broadcastWithAck}. */
   #ackParties: number | undefined;
 
-  constructor(nsp: NamespaceInternals, { port, requestTimeoutMs }: AdapterOptions) {
+  constructor(nsp: NamespaceInternals, { port, requestTimeoutMs, rooms }: AdapterOptions) {
     super(nsp);
+    this.#rooms = rooms;
     this.#port = port;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.on("create-room", (room: unknown) => {
@@ -67,11 +76,14 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     this.#port.close(this.nsp.name, this);
   }
 
-  override addAll(id: SocketId, rooms: Set<Room>): void {
+  /** @returns a rejected promise where the socket would be in too many rooms; it has joined none of these then */
+  override addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
+    const refusal = this.#rooms.refuse(id, this.sids.get(id), rooms);
+    if (refusal !== undefined) return refusal;
     if (this.sids.size === 0 && !this.#closed) this.#port.occupy(this.nsp.name);
     void super.addAll(id, rooms);
     const socket = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
-    if (socket !== undefined) this.#port.holdUntilKnown(socket.client.conn.id, this.nsp.name, rooms);
+    if (socket !== undefined) this.#port.holdUntilKnown(socket.client.id, this.nsp.name, rooms);
   }
 
   override delAll(id: SocketId): void {

@@ -5,17 +5,20 @@ import { Server, type Socket, type Transport } from "engine.io";
 import { createSid } from "../routing/address.js";
 import type { EngineRequest, PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
+import type { PollingBounds } from "./polling-bounds.js";
 import { TurnTransport } from "./transport.js";
 import type { WriteTurn } from "./write-turn.js";
 
 export class Engine extends Server {
   readonly #sidPrefix: string;
   readonly #gate: JoinGate;
+  readonly #polling: PollingBounds;
   readonly #turn: WriteTurn | undefined;
 
   /** @param turn when WebSockets are written to; without it by Engine.IO's own transport, packet by packet */
-  constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate, turn?: WriteTurn) {
+  constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate, polling: PollingBounds, turn?: WriteTurn) {
     super(options);
+    this.#polling = polling;
     this.#sidPrefix = sidPrefix;
     this.#gate = gate;
     this.#turn = turn;
@@ -23,6 +26,11 @@ export class Engine extends Server {
 
   get sessions(): readonly Socket[] {
     return Object.values(this.clients);
+  }
+
+  /** The session that the transport belongs to. */
+  sessionOf({ sid }: Transport): Socket | undefined {
+    return Object.hasOwn(this.clients, sid) ? this.clients[sid] : undefined;
   }
 
   override generateId(): string {
@@ -37,6 +45,7 @@ export class Engine extends Server {
     // Engine.IO names the session on a session's first transport only; the gate needs it on the one it upgrades to as well.
     const sid = request._query["sid"];
     if (sid !== undefined) transport.sid = sid;
+    if (name === "polling") this.#polling.guard(transport);
     if (turn === undefined) this.#gate.guard(transport);
     else this.#gate.guardDeferred(transport);
     return transport;

@@ -5,17 +5,35 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Socket as EngineSocket } from "engine.io";
 import type { Server } from "socket.io";
 import type { BroadcastOptions } from "socket.io-adapter";
 
 /** socket.io's Socket, as far as the adapter looks into it. */
 export interface SocketInternals {
-  readonly client: {
-    readonly conn: { readonly id: string };
-    writeToEngine(encodedPackets: readonly string[], options: PacketOptions): void;
-  };
+  readonly client: ClientInternals;
   readonly _anyOutgoingListeners?: readonly unknown[];
   notifyOutgoingListeners(packet: Packet): void;
+}
+
+/** socket.io's Client: one connection and its sockets, one for each namespace it has joined. */
+export interface ClientInternals {
+  readonly conn: EngineSocket;
+  /** Of the connection's session. */
+  readonly id: string;
+  readonly sockets: ReadonlyMap<string, unknown>;
+  writeToEngine(encodedPackets: unknown, options: Partial<PacketOptions>): void;
+  _packet(packet: { readonly type: number; readonly nsp: string; readonly data: unknown }): void;
+}
+
+/** socket.io's Socket, as far as what its client sends is bounded: `acks` are the callbacks of those that are awaited. */
+export interface BoundedSocket {
+  readonly connected: boolean;
+  readonly client: ClientInternals;
+  acks: Map<number, (...args: unknown[]) => void>;
+  onevent(packet: Packet): void;
+  packet(packet: { readonly type: number; readonly id: number; readonly data: unknown[] }): void;
+  disconnect(close: boolean): void;
 }
 
 /** socket.io-parser's packet; an ack is asked for where it has an id. */
@@ -27,7 +45,7 @@ export interface Packet {
 }
 
 /** socket.io-parser's PacketType, as far as it is needed. */
-export const PacketType = { EVENT: 2 } as const;
+export const PacketType = { EVENT: 2, ACK: 3, CONNECT_ERROR: 4 } as const;
 
 /** What Engine.IO is told about a packet. `wsPreEncodedFrame`: buffers written as they are to a WebSocket without compression. */
 export interface PacketOptions {
@@ -49,11 +67,44 @@ export interface NamespaceInternals {
   readonly _preConnectSockets: ReadonlyMap<string, SocketInternals>;
 }
 
-/** engine.io's polling transport while a poll waits for an answer; both are unset otherwise. */
+/** socket.io's Namespace, as far as clients join it: `_add` makes the socket, `run` its middlewares, and `connected` is called last. */
+export interface JoinedNamespace {
+  readonly name: string;
+  _add(client: ClientInternals, auth: unknown, connected: (socket: BoundedSocket) => void): Promise<void>;
+  run(socket: JoiningSocket, done: (error?: unknown) => void): void;
+}
+
+export interface JoiningSocket {
+  readonly client: ClientInternals;
+}
+
+/** socket.io-parser's Decoder; `add` throws where what it is given is no packet. */
+export interface PacketDecoder {
+  add(packet: unknown): void;
+}
+
+/** engine.io's polling transport; `req` and `res` are set while a poll waits for an answer. */
 export interface PollingInternals {
   writable: boolean;
   readonly req?: { cleanup(): void } | null;
   readonly res?: ServerResponse | null;
+}
+
+/** What it does with requests. */
+export interface PollingMethods {
+  /** Answers the poll that waits. */
+  doWrite(data: unknown, options: unknown, callback: () => void): void;
+  onDataRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** Takes the body of a POST. */
+  onData(data: unknown): void;
+  onPacket(packet: { readonly type: string; readonly data?: unknown }): void;
+}
+
+/** engine.io's Socket, as far as it is ended without waiting for what it would still write. */
+export interface CondemnableInternals {
+  readyState: string;
+  readonly writeBuffer: unknown[];
+  onClose(reason: string, description?: unknown): void;
 }
 
 /** engine.io's request, as its transports get it; for a WebSocket with the connection that ws made of it. */
@@ -69,6 +120,8 @@ export interface WebSocketInternals {
   /** The extensions agreed on; empty: none. */
   readonly extensions: string;
   readonly bufferedAmount: number;
+  /** Closes the connection at once. */
+  terminate(): void;
   send(
     data: string | ArrayBuffer | ArrayBufferView,
     options: { readonly compress: boolean },
@@ -91,6 +144,7 @@ type CheckNamespace = (name: string, auth: unknown, done: (namespace: unknown) =
 interface ServerInternals {
   httpServer: HttpServer;
   readonly _nsps: ReadonlyMap<string, unknown>;
+  _parser: { readonly Decoder: new (...args: never[]) => PacketDecoder };
   _checkNamespace: CheckNamespace;
   attachServe(server: HttpServer): void;
 }

@@ -8,13 +8,16 @@ import { Server } from "socket.io";
 import { toServerOptions, type SocketIoOptions } from "../config/socketio-options.js";
 import type { AdapterOptions } from "./adapter.js";
 import { createHubAdapter } from "./adapter.js";
+import { boundDecoder } from "./bounded-decoder.js";
+import type { Bounds } from "./bounds.js";
 import type { Engine } from "./engine.js";
 import { internalsOf } from "./internals.js";
 
 export interface IoServerOptions {
   readonly httpServer: HttpServer;
   readonly engine: Engine;
-  readonly adapter: AdapterOptions;
+  readonly adapter: Omit<AdapterOptions, "rooms" | "onNamespace">;
+  readonly bounds: Bounds;
   readonly socketio: SocketIoOptions;
   readonly maxNamespaces: number;
   /** A client asked for one namespace too many and was answered "Invalid namespace". */
@@ -27,16 +30,24 @@ export function createIoServer({
   httpServer,
   engine,
   adapter,
+  bounds,
   socketio,
   maxNamespaces,
   onNamespaceRefused,
   onClosing,
 }: IoServerOptions): Server {
+  const hubAdapter = createHubAdapter({
+    ...adapter,
+    rooms: bounds.rooms,
+    onNamespace: (nsp) => bounds.clients.guard(nsp),
+  });
   const io = new Server({
     ...toServerOptions(socketio),
-    adapter: createHubAdapter(adapter) as unknown as NonNullable<ServerOptions["adapter"]>,
+    adapter: hubAdapter as unknown as NonNullable<ServerOptions["adapter"]>,
   });
   const internals = internalsOf(io);
+  const { _parser: parser } = internals;
+  internals._parser = { ...parser, Decoder: boundDecoder(parser.Decoder, (why) => bounds.onBadPacket(why)) };
   internals.httpServer = httpServer;
   if (socketio.serveClient) internals.attachServe(httpServer);
   io.bind(engine);

@@ -23,7 +23,9 @@ import { sidPrefix } from "../routing/address.js";
 import { createAppMetrics } from "../telemetry/app-metrics.js";
 import { createLogger } from "../telemetry/log.js";
 import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
+import { BoundedLog } from "../telemetry/bounded-log.js";
 import { AppError, loadApp, runApp } from "./app-loader.js";
+import { createBounds } from "./bounds.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
@@ -34,6 +36,7 @@ import { JoinGate } from "./join-gate.js";
 import { Provenance } from "./provenance.js";
 import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
+import { TooManyRoomsError } from "./room-bound.js";
 import { SessionMetrics } from "./session-metrics.js";
 import { SessionWatch } from "./session-watch.js";
 import { WriteTurn } from "./write-turn.js";
@@ -121,9 +124,16 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
 
   const { writePath, batchMs } = config.engine;
   const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
-  const engine = new Engine(toServerOptions(config.socketio), sidPrefix({ node: nodeId, slot }), gate, turn);
+  const bounds = createBounds({
+    config,
+    metrics,
+    log: new BoundedLog(log),
+    sessionOf: (transport) => engine.sessionOf(transport),
+  });
+  const serverOptions = toServerOptions(config.socketio);
+  const engine: Engine = new Engine(serverOptions, sidPrefix({ node: nodeId, slot }), gate, bounds.polling, turn);
   const sessionMetrics = new SessionMetrics(metrics, config.socketio);
-  const watch = new SessionWatch(engine, sessionMetrics);
+  const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog);
   giveBenefitOfLag(engine, () => sessionMetrics.wasStalled());
   const rescue = new Rescue({
     address: { node: nodeId, slot },
@@ -144,6 +154,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     httpServer: http.server,
     engine,
     adapter: { port, requestTimeoutMs: config.hub.requestTimeoutMs },
+    bounds,
     socketio: config.socketio,
     maxNamespaces: config.hub.maxNamespaces,
     onNamespaceRefused: (nsp) => {
@@ -228,6 +239,8 @@ function answerMsOf({ socketio, http }: Config): number {
 /** An error that nobody caught leaves the app in a state nobody knows: the process ends and is replaced. */
 function exitOnUncaught(log: Logger): void {
   process.on("uncaughtException", (error, origin) => {
+    // A handler that awaited a join which was refused has ended there. Clients can bring that about, and it has been counted.
+    if (error instanceof TooManyRoomsError && origin === "unhandledRejection") return;
     log.fatal({ err: error, origin }, "uncaught error: the worker ends");
     process.exit(1);
   });

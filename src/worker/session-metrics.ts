@@ -46,4 +46,8 @@ export class SessionMetrics implements SessionCounters {
     this.#metrics.tally.messagesSent++;
     this.#metrics.tally.bytesSent += bytes;
   }
+
+  tooLong(): void {
+    this.#metrics.clientRefusals.inc({ reason: "message_too_long" });
+  }
 }

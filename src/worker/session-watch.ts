@@ -14,7 +14,18 @@ export interface SessionCounters {
   /** One Socket.IO message (an Engine.IO `message` packet). */
   received(bytes: number): void;
   sent(bytes: number): void;
+  /** A client sent a message that is longer than it may be. */
+  tooLong(): void;
 }
+
+/** What is told of packets that cannot leave at once. */
+export interface KeptPackets {
+  add(session: Socket, bytes: number): void;
+  forget(session: Socket): void;
+}
+
+/** What ws says of a message that is too long, as Engine.IO hands it on. */
+const TOO_LONG = "Max payload size exceeded";
 
 interface Packet {
   readonly type: string;
@@ -24,13 +35,15 @@ interface Packet {
 export class SessionWatch {
   readonly connections: Record<TransportName, number> = { polling: 0, websocket: 0, webtransport: 0 };
 
-  constructor(engine: Server, counters: SessionCounters) {
+  constructor(engine: Server, counters: SessionCounters, kept: KeptPackets) {
     const { connections } = this;
     const onPacket = ({ type, data }: Packet): void => {
       if (type === "message") counters.received(sizeOf(data));
     };
-    const onPacketCreate = ({ type, data }: Packet): void => {
-      if (type === "message") counters.sent(sizeOf(data));
+    const onPacketCreate = function (this: Socket, { type, data }: Packet): void {
+      const bytes = sizeOf(data);
+      if (type === "message") counters.sent(bytes);
+      if (!this.transport.writable) kept.add(this, bytes);
     };
 
     const onFailedUpgrade = (): void => counters.upgraded("failed");
@@ -41,7 +54,10 @@ export class SessionWatch {
       connections[transport]++;
       socket.on("packet", onPacket);
       socket.on("packetCreate", onPacketCreate);
-      socket.on("upgrading", (next: Transport) => next.once("close", onFailedUpgrade));
+      socket.on("upgrading", (next: Transport) => {
+        // A client may probe more than once.
+        next.off("close", onFailedUpgrade).once("close", onFailedUpgrade);
+      });
       socket.once("upgrade", (next: Transport) => {
         next.off("close", onFailedUpgrade);
         counters.upgraded("completed");
@@ -49,11 +65,14 @@ export class SessionWatch {
         transport = socket.transport.name as TransportName;
         connections[transport]++;
       });
-      socket.once("close", (reason: string) => {
+      socket.once("close", (reason: string, description?: unknown) => {
         connections[transport]--;
+        kept.forget(socket);
+        if (description instanceof Error && description.message.endsWith(TOO_LONG)) counters.tooLong();
         counters.closed(reason);
       });
     });
+    engine.on("flush", (socket: Socket) => kept.forget(socket));
     engine.on("connection_error", ({ code }: { code: number }) => counters.handshakeError(code));
   }
 }

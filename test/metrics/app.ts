@@ -17,6 +17,11 @@ const app: App = async (io, limpet) => {
       socket.to(room).emit("published", payload);
       ack();
     });
+    socket.on("flood", (messages: number, bytes: number) => {
+      for (let left = messages; left > 0; left--) socket.emit("flood", "x".repeat(bytes));
+    });
+    socket.on("volatile", () => void socket.volatile.emit("volatile"));
+    socket.on("ask", () => socket.emit("ask", () => undefined));
     socket.on("drop", () => socket.disconnect(true));
     socket.on("block", (ms: number) => {
       const until = performance.now() + ms;

@@ -4,6 +4,7 @@ import { packageVersion } from "../../src/lib/package-version.js";
 import { PollingSession, WebSocketSession } from "../support/engine-client.js";
 import { RawConnection, rawRequest, requestBytes, type RawRequest } from "../support/raw-http.js";
 import { waitFor } from "../support/wait.js";
+import { boundsGroup } from "./bounds-scenarios.js";
 import { call, openClient } from "./clients.js";
 import type { Group, Scenario } from "./scenario.js";
 
@@ -193,4 +194,5 @@ export const sessionGroups: readonly Group[] = [
     },
     scenarios: heartbeats,
   },
+  boundsGroup,
 ];

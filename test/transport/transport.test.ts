@@ -10,6 +10,8 @@ import { startGatedServer } from "../worker/gated-server.js";
 import { beneath, onBoth, startPair } from "./on-both.js";
 
 const LARGE = "x".repeat(100_000);
+/** For tests that let much wait. */
+const PATIENT = { maxBufferedBytes: 100_000_000 };
 
 onBoth("texts, binary and acks of one turn arrive in the order in which they were sent", async (t, writing) => {
   const { client, socket, server } = await startPair(t, writing);
@@ -93,7 +95,7 @@ const tcpOf = ({ socket }: WebSocketSession): TcpSocket => (socket as unknown as
 onBoth(
   "to a client that does not read, volatile messages are dropped and all others kept, in order",
   async (t, writing) => {
-    const { client, socket } = await startPair(t, writing);
+    const { client, socket } = await startPair(t, { ...writing, client: PATIENT });
     const { tcp } = beneath(socket);
     const { transport } = socket.conn;
     const sent = await fill(
@@ -121,7 +123,7 @@ onBoth(
 onBoth(
   "a session whose client does not read closes in order: what was sent arrives, and then the close",
   async (t, writing) => {
-    const { client, socket } = await startPair(t, writing);
+    const { client, socket } = await startPair(t, { ...writing, client: PATIENT });
     const { transport } = socket.conn;
     const sent = await fill(
       client,
@@ -226,7 +228,7 @@ onBoth("a client of Engine.IO 3 gets texts and binary as that protocol has them"
 onBoth(
   "with compression agreed on, messages are compressed, whole and in order, broadcasts as well",
   async (t, writing) => {
-    const server = await startGatedServer(t, { perMessageDeflate: true }, writing);
+    const server = await startGatedServer(t, { perMessageDeflate: true }, { ...writing, client: PATIENT });
     const webSocket = new WebSocket(`ws://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket`);
     t.after(() => webSocket.terminate());
     const packets: (string | Buffer)[] = [];

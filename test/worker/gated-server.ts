@@ -3,14 +3,21 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Server } from "socket.io";
+import { clientSchema } from "../../src/config/client-schema.js";
 import { toServerOptions } from "../../src/config/socketio-options.js";
 import { socketioSchema } from "../../src/config/socketio-schema.js";
 import type { UpMessage } from "../../src/link/messages.js";
 import { sidPrefix } from "../../src/routing/address.js";
+import { BoundedLog } from "../../src/telemetry/bounded-log.js";
+import { createLogger } from "../../src/telemetry/log.js";
+import { createWorkerMetrics, type WorkerMetrics } from "../../src/telemetry/worker-metrics.js";
+import { createBounds } from "../../src/worker/bounds.js";
 import { Engine } from "../../src/worker/engine.js";
 import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
 import { JoinGate } from "../../src/worker/join-gate.js";
+import { SessionMetrics } from "../../src/worker/session-metrics.js";
+import { SessionWatch } from "../../src/worker/session-watch.js";
 import { WriteTurn } from "../../src/worker/write-turn.js";
 import type { Scope } from "../support/children.js";
 
@@ -21,6 +28,7 @@ export interface GatedServer {
   readonly engine: Engine;
   readonly port: number;
   readonly hub: SlowHub;
+  readonly metrics: WorkerMetrics;
 }
 
 /** Both ways to write to a WebSocket; what a test shows of one holds for the other. */
@@ -30,6 +38,8 @@ export type WritePath = (typeof WRITE_PATHS)[number];
 export interface Writing {
   readonly writePath?: WritePath;
   readonly batchMs?: number;
+  /** Keys of `client` in the configuration. */
+  readonly client?: Readonly<Record<string, unknown>>;
 }
 
 /** The hub's end of the wire. */
@@ -61,9 +71,17 @@ export class SlowHub {
 export async function startGatedServer(
   scope: Scope,
   options: Record<string, unknown> = {},
-  { writePath = "turn", batchMs = 0 }: Writing = {},
+  { writePath = "turn", batchMs = 0, client = {} }: Writing = {},
 ): Promise<GatedServer> {
   const socketio = socketioSchema.parse(options);
+  const metrics = createWorkerMetrics();
+  scope.after(() => metrics.stop());
+  const bounds = createBounds({
+    config: { client: clientSchema.parse(client), socketio },
+    metrics,
+    log: new BoundedLog(createLogger({ level: "silent" })),
+    sessionOf: (transport) => engine.sessionOf(transport),
+  });
   const gate = new JoinGate(() => port.flush());
   const hub = new SlowHub(() => port);
   const wire: PortWire = {
@@ -86,13 +104,21 @@ export async function startGatedServer(
     onUnserializable: ignore,
   });
   const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
-  const engine = new Engine(toServerOptions(socketio), sidPrefix({ node: 0, slot: 0 }), gate, turn);
+  const engine: Engine = new Engine(
+    toServerOptions(socketio),
+    sidPrefix({ node: 0, slot: 0 }),
+    gate,
+    bounds.polling,
+    turn,
+  );
+  new SessionWatch(engine, new SessionMetrics(metrics, socketio), bounds.backlog);
   const httpServer = createServer((request, response) => engine.handleRequest(request, response));
   httpServer.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
   const io = createIoServer({
     httpServer,
     engine,
     adapter: { port, requestTimeoutMs: 1_000 },
+    bounds,
     socketio,
     maxNamespaces: 100,
     onNamespaceRefused: ignore,
@@ -106,5 +132,5 @@ export async function startGatedServer(
     httpServer.closeAllConnections();
     await io.close();
   });
-  return { io, engine, port: (httpServer.address() as AddressInfo).port, hub };
+  return { io, engine, port: (httpServer.address() as AddressInfo).port, hub, metrics };
 }

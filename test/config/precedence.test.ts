@@ -30,6 +30,7 @@ test("without any source every value is its default", () => {
         maxDataBytes: 65_536,
         maxLogBytes: 268_435_456,
         maxMissedBytes: 16_777_216,
+      },
       client: {
         slowPolicy: "disconnect",
         maxBufferedBytes: 4_194_304,

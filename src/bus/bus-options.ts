@@ -16,6 +16,8 @@ export interface BusCounters {
 }
 
 export interface BusOptions {
+  /** Random, for this process's life: by it other servers know this node's entries and answers. */
+  readonly uid: string;
   readonly settings: Omit<RedisSettings, "name" | "stallTimeoutMs">;
   readonly stream: string;
   readonly channelPrefix: string;

@@ -5,7 +5,6 @@
  * It reads and writes the format of @socket.io/redis-streams-adapter by itself rather than by an instance of that package per namespace: reading is
  * where the defects are, each message would be decoded, and requests would be answered for sockets that the primary does not have.
  */
-import { randomUUID } from "node:crypto";
 import { connectRedis, connectSubscriber, type RedisConnection, type RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import type { Publish, Reply } from "../link/messages.js";
@@ -30,8 +29,7 @@ const DRAIN_MS = 2_000;
 const GREETING = 0;
 
 export class Bus {
-  /** Of this process's life: by it other servers know this node's entries and answers. */
-  readonly uid = randomUUID();
+  readonly uid: string;
   /** For commands of others, such as the node's lease. */
   readonly redis: RedisConnection;
   /** With recovery on. */
@@ -53,6 +51,7 @@ export class Bus {
 
   constructor(options: BusOptions) {
     this.#options = options;
+    this.uid = options.uid;
     const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, recovery, counters, log, now } =
       options;
     const connection = { ...settings, stallTimeoutMs };

@@ -50,4 +50,21 @@ export const crossChecks: readonly CrossCheck[] = [
         ? `must be at least socketio.pingInterval + socketio.pingTimeout, which is ${pingInterval + pingTimeout}: its clients wait that long`
         : undefined,
   },
+  {
+    key: "bus.retentionMs",
+    reads: [
+      "recovery.enabled",
+      "redis.url",
+      "socketio.connectionStateRecovery",
+      "socketio.pingInterval",
+      "socketio.pingTimeout",
+    ],
+    complain: ({ bus: { retentionMs }, recovery, redis, socketio }) => {
+      const { pingInterval, pingTimeout, connectionStateRecovery } = socketio;
+      const neededMs = connectionStateRecovery.maxDisconnectionDuration + pingInterval + pingTimeout;
+      return recovery.enabled && redis.url !== null && retentionMs < neededMs
+        ? `must be at least the ${neededMs} that recovery looks back: maxDisconnectionDuration + pingInterval + pingTimeout`
+        : undefined;
+    },
+  },
 ];

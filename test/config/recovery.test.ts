@@ -43,3 +43,19 @@ test("a wrong value is refused by name", (t) => {
   );
   assert.match(lines, /connectionStateRecovery\.skip = true \(file limpet\.yaml:4\): unknown key/);
 });
+
+test("between nodes the stream must keep what recovery looks back for", () => {
+  const env = { LIMPET_REDIS_URL: "redis://localhost", LIMPET_BUS_RETENTION_MS: "164999" };
+  assert.deepEqual(
+    problemsOf(() => load({ env })),
+    [
+      'bus.retentionMs = "164999" (variable LIMPET_BUS_RETENTION_MS): must be at least the 165000 that recovery looks back: maxDisconnectionDuration + pingInterval + pingTimeout',
+    ],
+  );
+  for (const right of [
+    { LIMPET_BUS_RETENTION_MS: "165000" },
+    { LIMPET_RECOVERY: "false" },
+    { LIMPET_REDIS_URL: "null" },
+  ])
+    load({ env: { ...env, ...right } });
+});

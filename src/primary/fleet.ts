@@ -10,15 +10,22 @@ import type { RedisSettings } from "../lib/redis.js";
 import type { DownMessage } from "../link/messages.js";
 import type { PrimaryMetrics } from "../telemetry/primary-metrics.js";
 import type { Hub } from "./hub.js";
+import type { Recovery } from "./recovery.js";
 
 /** Without Redis the node is not to wait for it. */
 const ANNOUNCE_MS = 1_000;
+/** Signs of life of a session that may fail to reach Redis before it is forgotten there. */
+const MISSED_SIGNS = 2;
 
 export interface FleetOptions {
   readonly config: Config;
   readonly settings: RedisSettings;
   readonly version: string;
+  /** Random, for this process's life. */
+  readonly uid: string;
   readonly hub: Hub;
+  /** Where it is on. */
+  readonly recovery: Recovery | undefined;
   readonly metrics: PrimaryMetrics;
   readonly log: Logger;
   readonly now: () => number;
@@ -39,16 +46,27 @@ export class Fleet {
 
   /** Connects at once; whether Redis answers is seen later. */
   constructor(options: FleetOptions) {
-    const { config, settings, version, hub, metrics, log, now, sessions } = options;
-    const { redis, bus, fleet } = config;
+    const { config, settings, version, uid, hub, recovery, metrics, log, now, sessions } = options;
+    const { redis, bus, fleet, socketio } = config;
+    const { maxDisconnectionDuration } = socketio.connectionStateRecovery;
     this.#options = options;
     this.bus = new Bus({
+      uid,
       settings,
       stream: redis.stream,
       channelPrefix: redis.channelPrefix,
       keyPrefix: redis.keyPrefix,
       ...bus,
       local: hub,
+      recovery: recovery && {
+        log: recovery,
+        local: recovery,
+        keptMs: maxDisconnectionDuration + MISSED_SIGNS * (socketio.pingInterval + socketio.pingTimeout),
+        maxSessions: config.recovery.maxSessions,
+        maxHistoryBytes: config.recovery.maxLogBytes,
+        onOutcome: (outcome) => metrics.recoveryWrites.inc({ outcome }),
+        isGone: (node) => this.#membership.complete && this.#membership.nodes.every((one) => one.uid !== node),
+      },
       counters: {
         dropped: (reason) => metrics.busDropped.inc({ reason }),
         skipped: () => metrics.busSkipped.inc(),
@@ -61,11 +79,12 @@ export class Fleet {
       now,
     });
     hub.join(this.bus);
+    if (this.bus.sessions !== undefined) recovery?.join(this.bus.sessions);
     this.#listening = this.bus.start(bus.startTimeoutMs);
     this.#membership = new Membership({
       redis: this.bus.redis,
       keyPrefix: redis.keyPrefix,
-      uid: this.bus.uid,
+      uid,
       nodeId: config.nodeId,
       leaseMs: fleet.leaseMs,
       quarantineMs: fleet.idQuarantineMs,

@@ -11,6 +11,7 @@ import { encodePayload } from "../link/payload.js";
 import type { LoggedEvent } from "../recovery/log-entry.js";
 import { Interest } from "../routing/interest.js";
 import { Anticipated } from "./anticipated.js";
+import { withoutSockets } from "./late-sieve.js";
 
 /** The hub's side of one worker's wire. */
 export interface HubPeer {
@@ -58,6 +59,8 @@ export interface HubLog {
   /** @returns its position */
   published(wid: number, message: Publish, body: Buffer): number;
   logged(event: LoggedEvent): number;
+  /** Sockets that have had it before they came to this node, by their ids. */
+  receivers(event: LoggedEvent): readonly string[];
 }
 
 export class Hub implements LocalSide {
@@ -146,7 +149,11 @@ export class Hub implements LocalSide {
   }
 
   /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
-  deliver(message: Inbound, body: Buffer): readonly number[] {
+  deliver(inbound: Inbound, received: Buffer): readonly number[] {
+    const late = inbound.logged && this.#log?.receivers(inbound.logged);
+    const { message, body } = late?.length
+      ? withoutSockets(inbound, received, late)
+      : { message: inbound, body: received };
     const targets = this.#targets(message);
     this.#counters.skipped(this.#peers.size - targets.size);
     const pos = message.logged && this.#log?.logged(message.logged);

@@ -69,6 +69,8 @@ export async function startNode(
   const hubTally = new HubTally();
   const hub = new Hub(hubTally);
 
+  const uid = randomUUID();
+  const recovery = createRecovery({ config, uid, hub, metrics, now });
   const settings = redisSettings(config, "limpet");
   const fleet =
     settings &&
@@ -76,7 +78,9 @@ export async function startNode(
       config,
       settings,
       version,
+      uid,
       hub,
+      recovery,
       metrics,
       log: createLogger({ level: config.log.level, ...(config.nodeId === null ? {} : { node: config.nodeId }) }),
       now,
@@ -86,8 +90,6 @@ export async function startNode(
       },
       onYield: onFatal,
     });
-  const uid = fleet?.bus.uid ?? randomUUID();
-  const recovery = createRecovery({ config, uid, hub, metrics, now });
   const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);

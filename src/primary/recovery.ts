@@ -5,11 +5,13 @@
 import type { StreamLog } from "../bus/local-side.js";
 import type { Interest, Publish } from "../link/messages.js";
 import type { RecoveryUp, Unicast } from "../link/recovery-messages.js";
+import { received } from "../recovery/claim.js";
 import type { FleetSessions, LocalSessions } from "../recovery/fleet-sessions.js";
 import type { LogEntry, LoggedEvent } from "../recovery/log-entry.js";
+import { LateEntries } from "../recovery/late-entries.js";
 import { RoomLog } from "../recovery/room-log.js";
 import type { SessionRecord } from "../recovery/session-record.js";
-import { recordOf, SessionTable } from "../recovery/session-table.js";
+import { recordOf, SessionTable, type Session } from "../recovery/session-table.js";
 import type { HubLog } from "./hub.js";
 import { Restores, type RestoresOptions, type SessionHolder } from "./restores.js";
 import { SessionChanges } from "./session-changes.js";
@@ -55,6 +57,7 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
   readonly #table: SessionTable;
   readonly #changes: SessionChanges;
   readonly #restores: Restores;
+  readonly #late = new LateEntries();
   readonly #holders = new Map<number, SessionHolder>();
   /** The last publication of each worker in the log. */
   readonly #seqs = new Map<number, number>();
@@ -83,6 +86,7 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
       ...options,
       table: this.#table,
       log: this.#log,
+      late: this.#late,
       fleet,
       holder: (wid) => this.#holders.get(wid),
       lastSeq: (wid) => this.#seqs.get(wid) ?? 0,
@@ -103,8 +107,14 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
+  /** Call when all workers have ended: what their clients take up elsewhere is handed to the fleet, what was sent to them alone with it. */
   stop(): void {
     clearInterval(this.#ticker);
+    if (this.#fleet === undefined) return;
+    for (const session of this.#table.all()) {
+      const remainingMs = this.#table.remainingMs(session, this.#options.now());
+      if (remainingMs !== undefined) this.#fleet.left(this.#finalRecord(session), Math.max(1, remainingMs));
+    }
   }
 
   get state(): RecoveryState {
@@ -189,9 +199,20 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
     const session = await this.#restores.free(pid);
     if (session === undefined || session.generation >= generation) return undefined;
     this.#table.remove(session);
+    return this.#finalRecord(session);
+  }
+
+  receivers(event: LoggedEvent): readonly string[] {
+    return this.#late.receivers(event);
+  }
+
+  /** With what was sent to its client alone, as far as that may not have arrived. */
+  #finalRecord(session: Session): SessionRecord {
+    const { nsp, id, since, life } = session;
+    const { tag } = this.#options;
     const unicasts: LogEntry[] = [];
-    for (const entry of this.#log.behind(session.nsp, session.id, session.since.pos))
-      if (entry.unicast) unicasts.push(entry);
+    for (const entry of this.#log.behind(nsp, id, since.tag === tag ? since.pos : 0))
+      if (entry.unicast && (life === undefined || !received(entry, life, tag))) unicasts.push(entry);
     return { ...recordOf(session), unicasts };
   }
 
@@ -220,6 +241,7 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
     const { now, keepMs } = this.#options;
     this.#table.expire(now());
     this.#log.trim(now());
+    this.#late.forget(now() - keepMs);
     const { pos, streamId } = this.#log;
     if (pos !== this.#told.pos || streamId !== this.#told.streamId) {
       this.#told = { pos, streamId };

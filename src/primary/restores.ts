@@ -4,8 +4,9 @@
  */
 import type { DownMessage } from "../link/messages.js";
 import type { RecoveryUp, RestoredSession } from "../link/recovery-messages.js";
-import { encodeClaim, NOTHING_RECEIVED, parseClaim, received, type Claim } from "../recovery/claim.js";
+import { encodeClaim, laterStreamId, NOTHING_RECEIVED, parseClaim, received, type Claim } from "../recovery/claim.js";
 import type { FleetSessions } from "../recovery/fleet-sessions.js";
+import type { LateEntries } from "../recovery/late-entries.js";
 import type { LogEntry } from "../recovery/log-entry.js";
 import { missedBy, type MissedEntry } from "../recovery/missed.js";
 import type { RecoveryOutcome } from "../telemetry/recovery-outcome.js";
@@ -22,6 +23,7 @@ export interface RestoresOptions {
   readonly tag: string;
   readonly table: SessionTable;
   readonly log: RoomLog;
+  readonly late: LateEntries;
   /** Undefined without Redis. */
   readonly fleet: () => FleetSessions | undefined;
   /** The worker of that number, while it is there. */
@@ -148,7 +150,8 @@ export class Restores {
     const { table, fleet } = this.#options;
     const ending = table.endingOf(attempt.pid);
     const sessions = fleet();
-    if (ending !== undefined || sessions === undefined) {
+    // What this node has forgotten another may have.
+    if (ending === "ended" || sessions === undefined) {
       this.#refuse(attempt, ending ?? "unknown");
       return;
     }
@@ -159,24 +162,32 @@ export class Restores {
 
   async #take(waiting: { readonly attempt: Attempt }, fleet: FleetSessions): Promise<void> {
     const { nsp, pid, offset } = waiting.attempt;
-    const { tag, table, log, now } = this.#options;
+    const { tag, table, log, late, now } = this.#options;
     const taken = await fleet.take(nsp, pid);
     if ("failure" in taken) {
-      this.#refuse(waiting.attempt, taken.failure);
+      const isUnknown = taken.failure === "unknown";
+      this.#refuse(waiting.attempt, (isUnknown ? table.endingOf(pid) : undefined) ?? taken.failure);
       return;
     }
     const { record } = taken;
     const claims = [offset, record.life].filter((claim) => claim !== undefined);
+    late.adopt(
+      record.id,
+      nsp,
+      claims.filter((claim) => claim.tag !== tag),
+      now(),
+    );
     for (const unicast of record.unicasts ?? []) {
       const isReceived = claims.some((claim) => received(unicast, claim, tag));
-      if (!isReceived) log.append(unicast, unicast.origin, now());
+      // From here on it is this node's: what the client says of its former one does not speak of it.
+      if (!isReceived) log.append(unicast, (pos) => ({ tag, pos, wid: 0, seq: Number.MAX_SAFE_INTEGER }), now());
     }
     const session = table.adopt(record, now());
     if (session === undefined) {
       this.#refuse(waiting.attempt, "evicted");
       return;
     }
-    const after = (offset ?? record.life ?? record.since).streamId;
+    const after = [...claims, record.since].map(({ streamId }) => streamId).reduce(laterStreamId);
     const isTrimmed = after !== undefined && this.#missed(waiting.attempt, session) === "trimmed";
     const history = isTrimmed ? await fleet.history(nsp, after) : undefined;
     if (typeof history === "string") this.#giveUp(waiting.attempt, session, history);

@@ -326,6 +326,13 @@ export const primaryCatalog = {
     unit: "changes",
     labels: { reason: ["late", "bounds"] },
   },
+  recoveryWrites: {
+    name: "limpet_recovery_writes_total",
+    help: "Writes of sessions to Redis, for other nodes: written; refused, because the session is another node's by now; failed, to be tried again; dropped, because too many were waiting or one could not be encoded.",
+    type: "counter",
+    unit: "writes",
+    labels: { outcome: ["written", "refused", "failed", "dropped"] },
+  },
   buildInfo: {
     name: "limpet_build_info",
     help: "Always 1: the version of limpet and the number of the node.",

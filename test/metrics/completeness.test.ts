@@ -31,6 +31,10 @@ const EXCUSED = [
     ...RECOVERY_OUTCOMES.map((outcome) => ({ name: "limpet_recoveries_total", labels: { outcome } })),
     ...["connected", "away"].map((state) => ({ name: "limpet_recovery_sessions", labels: { state } })),
     ...["late", "bounds"].map((reason) => ({ name: "limpet_recovery_refused_total", labels: { reason } })),
+    ...["written", "refused", "failed", "dropped"].map((outcome) => ({
+      name: "limpet_recovery_writes_total",
+      labels: { outcome },
+    })),
     ...["session_bytes", "log_entries", "log_bytes"].map((what) => ({ name: `limpet_recovery_${what}` })),
   ].map((series) => ({ ...series, reason: "workers do not report sessions yet" })),
   { name: "limpet_worker_restarts_total", labels: { cause: "reload" }, reason: "nodes do not reload yet" },

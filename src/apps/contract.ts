@@ -9,7 +9,7 @@ import type {
   Histogram,
   HistogramConfiguration,
 } from "prom-client";
-import type { Server } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import type { Config } from "../config/config.js";
 
 export type HttpListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -33,6 +33,13 @@ export interface Limpet {
    * @throws Error when called twice
    */
   http(listener: HttpListener): void;
+  /**
+   * Makes sure that a recovery finds the socket's rooms and `socket.data` as they are now; a change of the data is otherwise kept within a second. Without
+   * recovery it does nothing.
+   * @returns once the node has them, and where nodes share a Redis, Redis
+   * @throws Error where the socket is not connected, its data cannot be serialised or is too large, or Redis is away; the node keeps what it can
+   */
+  checkpoint(socket: Socket): Promise<void>;
 }
 
 /** An app module's default export; called once in each worker, before the worker takes connections. */

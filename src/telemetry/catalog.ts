@@ -203,6 +203,13 @@ export const workerCatalog = {
     unit: "errors",
     labels: NO_LABELS,
   },
+  checkpointErrors: {
+    name: "limpet_checkpoint_errors_total",
+    help: "Times that a session's `socket.data` could not be kept for a recovery, by reason; what was kept last stays.",
+    type: "counter",
+    unit: "sessions",
+    labels: { reason: ["unserializable", "too_large"] },
+  },
   hubMessages,
   busSkipped,
 } as const satisfies Record<string, MetricDefinition>;

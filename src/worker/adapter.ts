@@ -31,7 +31,7 @@ export interface AdapterOptions {
   readonly onNamespace: (nsp: JoinedNamespace) => void;
 }
 
-/** @returns what `io.adapter()` takes */
+/** @returns what `io.adapter()` takes, without recovery */
 export function createHubAdapter(options: AdapterOptions): new (nsp: Namespace) => HubAdapter {
   return class extends HubAdapter {
     constructor(nsp: Namespace) {
@@ -41,15 +41,15 @@ export function createHubAdapter(options: AdapterOptions): new (nsp: Namespace) 
   };
 }
 
-type Namespace = NamespaceInternals & JoinedNamespace;
-type EncodedOptions = Extract<ClusterMessage, { type: MessageType.BROADCAST }>["data"]["opts"];
+export type Namespace = NamespaceInternals & JoinedNamespace;
+export type EncodedOptions = Extract<ClusterMessage, { type: MessageType.BROADCAST }>["data"]["opts"];
 type Ack = (error: Error | null, responses: unknown[]) => void;
 
 const local = Adapter.prototype;
 
 export class HubAdapter extends ClusterAdapter implements PortAdapter {
   declare readonly nsp: NamespaceInternals;
-  readonly #port: HubPort;
+  protected readonly port: HubPort;
   readonly #requestTimeoutMs: number;
   readonly #rooms: RoomBound;
   /** A socket that Socket.IO left behind in a closed namespace must not speak for the next one of that name. */
@@ -60,7 +60,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   constructor(nsp: NamespaceInternals, { port, requestTimeoutMs, rooms }: AdapterOptions) {
     super(nsp);
     this.#rooms = rooms;
-    this.#port = port;
+    this.port = port;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.on("create-room", (room: unknown) => {
       if (!this.#closed && isShared(room)) port.join(nsp.name, room);
@@ -73,30 +73,30 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
 
   override close(): void {
     this.#closed = true;
-    this.#port.close(this.nsp.name, this);
+    this.port.close(this.nsp.name, this);
   }
 
   /** @returns a rejected promise where the socket would be in too many rooms; it has joined none of these then */
   override addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
     const refusal = this.#rooms.refuse(id, this.sids.get(id), rooms);
     if (refusal !== undefined) return refusal;
-    if (this.sids.size === 0 && !this.#closed) this.#port.occupy(this.nsp.name);
+    if (this.sids.size === 0 && !this.#closed) this.port.occupy(this.nsp.name);
     void super.addAll(id, rooms);
     const socket = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
-    if (socket !== undefined) this.#port.holdUntilKnown(socket.client.id, this.nsp.name, rooms);
+    if (socket !== undefined) this.port.holdUntilKnown(socket.client.id, this.nsp.name, rooms);
   }
 
   override delAll(id: SocketId): void {
     const wasOccupied = this.sids.size > 0;
     super.delAll(id);
-    if (wasOccupied && this.sids.size === 0 && !this.#closed) this.#port.vacate(this.nsp.name);
+    if (wasOccupied && this.sids.size === 0 && !this.#closed) this.port.vacate(this.nsp.name);
   }
 
   /** Workers of this node that have the namespace open. */
   override serverCount(): Promise<number> {
     const parties = this.#ackParties;
     this.#ackParties = undefined;
-    return parties === undefined ? this.#port.count(this.nsp.name) : Promise.resolve(parties);
+    return parties === undefined ? this.port.count(this.nsp.name) : Promise.resolve(parties);
   }
 
   /**
@@ -107,7 +107,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const encoded = opts.flags?.local ? undefined : encodeOptions(opts);
     if (packet.type === PacketType.EVENT && packet.id === undefined && !hasBinary(packet.data)) {
       const args = JSON.stringify(packet.data);
-      if (encoded) this.#port.publishEvent(this.nsp.name, MessageType.BROADCAST, args, encoded);
+      if (encoded) this.port.publishEvent(this.nsp.name, MessageType.BROADCAST, args, encoded);
       this.#deliver(args, opts, packet.data);
     } else {
       if (encoded) this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded });
@@ -116,7 +116,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     return Promise.resolve();
   }
 
-  onEvent(args: string, { rooms, except, flags }: EventOptions): void {
+  onEvent(args: string, { rooms, except, flags }: EventOptions, _isLogged: boolean): void {
     this.#deliver(args, { rooms: new Set(rooms), except: new Set(except), flags });
   }
 
@@ -170,7 +170,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const found: unknown[] = await local.fetchSockets.call(this, opts);
     if (opts.flags?.local) return found;
     const encoded = encodeOptions(opts);
-    await ask(this.#port, {
+    await ask(this.port, {
       what: "fetchSockets",
       message: { nsp: this.nsp.name, type: MessageType.FETCH_SOCKETS, rooms: encoded.rooms, to: "members" },
       data: { opts: encoded },
@@ -188,12 +188,12 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const message = { nsp: this.nsp.name, type: MessageType.SERVER_SIDE_EMIT, rooms: [], to: "open" } as const;
     const ack = packet.at(-1);
     if (typeof ack !== "function") {
-      this.#port.publish(message, { packet });
+      this.port.publish(message, { packet });
       return Promise.resolve();
     }
     const answer = ack as Ack;
     const responses: unknown[] = [];
-    ask(this.#port, {
+    ask(this.port, {
       what: "serverSideEmit",
       message,
       data: { packet: packet.slice(0, -1) },
@@ -227,7 +227,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     });
   }
 
-  onDeliver(from: number, type: number, data: unknown): void {
+  onDeliver(from: number, type: number, data: unknown, _isLogged: boolean, _bytes: number): void {
     this.onMessage({ uid: String(from), nsp: this.nsp.name, type, data } as ClusterMessage);
   }
 
@@ -237,7 +237,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   }
 
   protected override doPublishResponse(requesterUid: string, { type, data }: ClusterResponse): Promise<void> {
-    this.#port.reply(Number(requesterUid), this.nsp.name, type, data);
+    this.port.reply(Number(requesterUid), this.nsp.name, type, data);
     return Promise.resolve();
   }
 
@@ -247,7 +247,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     data: object,
     more: Pick<Publish, "joins" | "req" | "timeoutMs"> = {},
   ): void {
-    this.#port.publish({ nsp: this.nsp.name, type, rooms, to: "members", ...more }, data);
+    this.port.publish({ nsp: this.nsp.name, type, rooms, to: "members", ...more }, data);
   }
 
   #broadcastWithRemoteAck(
@@ -258,7 +258,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   ): void {
     const clients = new Map<number, { expected: number | undefined; answered: number }>();
     let answered = 0;
-    const id = this.#port.request({
+    const id = this.port.request({
       onReply: (wid, type, data) => {
         let worker = clients.get(wid);
         if (worker === undefined) clients.set(wid, (worker = { expected: undefined, answered: 0 }));
@@ -278,7 +278,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     });
     // The operator has its own timeout and answers by itself; this one only forgets the request.
     const timeoutMs = (opts.flags?.timeout ?? this.#requestTimeoutMs) + 1_000;
-    const timer = setTimeout(() => this.#port.abandon(id), timeoutMs);
+    const timer = setTimeout(() => this.port.abandon(id), timeoutMs);
     const encoded = encodeOptions(opts);
     const data = { packet, opts: encoded, requestId: id };
     this.#publish(MessageType.BROADCAST, encoded.rooms, data, { req: id, timeoutMs });
@@ -286,10 +286,10 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
 }
 
 /** An app may join what a client sent. A room that is an object is equal to nothing on another worker, so nobody there can mean it. */
-function isShared(room: unknown): room is Room {
+export function isShared(room: unknown): room is Room {
   return typeof room === "string" || typeof room === "number";
 }
 
-function encodeOptions(opts: BroadcastOptions): EncodedOptions {
+export function encodeOptions(opts: BroadcastOptions): EncodedOptions {
   return { rooms: [...opts.rooms], except: [...(opts.except ?? [])], flags: opts.flags ?? {} };
 }

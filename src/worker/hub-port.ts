@@ -14,10 +14,12 @@ import type {
   UpMessage,
 } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
+import type { RecoveryDown, RecoveryUp, Unicast } from "../link/recovery-messages.js";
 import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
 import { checkForeignMessage } from "./foreign-message.js";
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
+import type { SessionBatch } from "./recovery/session-report.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
 
@@ -31,9 +33,18 @@ export interface PortWire {
 
 /** One namespace's adapter, as the port sees it. */
 export interface PortAdapter {
-  /** A plain event from another worker. @param args its name and arguments, as a JSON array */
-  onEvent(args: string, event: NonNullable<Deliver["event"]>): void;
-  onDeliver(from: number, type: number, data: unknown): void;
+  /** A plain event from another worker. @param args its name and arguments, as a JSON array. @param isLogged clients that are away get it later */
+  onEvent(args: string, event: NonNullable<Deliver["event"]>, isLogged: boolean): void;
+  /** @param bytes of the payload it was read from */
+  onDeliver(from: number, type: number, data: unknown, isLogged: boolean, bytes: number): void;
+}
+
+/** Recovery, as the port sees it. */
+export interface PortRecovery {
+  /** Everything up to this position that is for this worker comes before the next message. */
+  advance(pos: number, streamId: string | undefined): void;
+  takeChanges(): SessionBatch | undefined;
+  onMessage(message: RecoveryDown, body: Buffer): void;
 }
 
 export interface EventOptions {
@@ -68,11 +79,21 @@ export class HubPort {
   readonly #seeks = new Map<number, () => void>();
   #nextSeek = 1;
   readonly #interest: InterestReport;
+  #recovery: PortRecovery | undefined;
 
   constructor(wire: PortWire, gate: JoinGate, handler: PortHandler) {
     this.#wire = wire;
-    this.#interest = new InterestReport((message) => this.#send(message), gate);
+    this.#interest = new InterestReport(
+      (message, body) => this.#send(message, body),
+      gate,
+      () => this.#recovery?.takeChanges(),
+    );
     this.#handler = handler;
+  }
+
+  /** Call before the first socket is there. Without it recovery is off. */
+  set recovery(recovery: PortRecovery) {
+    this.#recovery = recovery;
   }
 
   get queueBytes(): number {
@@ -91,11 +112,11 @@ export class HubPort {
   }
 
   occupy(nsp: string): void {
-    this.#interest.add(["occupy", nsp]);
+    this.#interest.occupy(nsp);
   }
 
   vacate(nsp: string): void {
-    this.#interest.add(["vacate", nsp]);
+    this.#interest.vacate(nsp);
   }
 
   join(nsp: string, room: string): void {
@@ -111,13 +132,32 @@ export class HubPort {
     this.#interest.holdUntilKnown(sid, nsp, rooms);
   }
 
+  /** The same, until the hub knows of all that has changed up to now, sessions included. Something must have. */
+  holdUntilReported(sid: string): void {
+    this.#interest.holdUntilReported(sid);
+  }
+
+  /** Number of the interest message that tells the hub of that room, or without one of the namespace's first socket; 0: it knows. */
+  unknownBatch(nsp: string, room?: string): number {
+    return this.#interest.unknownBatch(nsp, room);
+  }
+
+  /** Sessions have changed: the next interest message takes that along. */
+  scheduleReport(): void {
+    this.#interest.schedule();
+  }
+
   /**
    * @param data payload of a Socket.IO ClusterMessage
    * @returns false where the wire is full: the message was dropped and counted
    * @throws TypeError where the payload cannot be serialised (a BigInt, a cycle)
    */
   publish(message: Omit<Publish, "t" | "bin">, data: object): boolean {
-    const { bin, body } = encodePayload(data);
+    return this.publishPayload(message, encodePayload(data));
+  }
+
+  /** The same, of a payload that is serialised already. */
+  publishPayload(message: Omit<Publish, "t" | "bin">, { bin, body }: Payload): boolean {
     if (!this.#offer({ t: "publish", ...message, bin }, body)) return false;
     // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
     if (message.joins !== undefined) this.#interest.holdEveryone();
@@ -127,11 +167,29 @@ export class HubPort {
   /**
    * Publishes a plain event whose arguments are serialised already.
    * @param opts in the form of a ClusterMessage
+   * @param seq its number, where clients that are away are to get it later
    */
-  publishEvent(nsp: string, type: number, args: string, opts: EventOptions): void {
+  publishEvent(nsp: string, type: number, args: string, opts: EventOptions, seq?: number): void {
     const { rooms, except, flags } = opts;
     const event = { bytes: Buffer.byteLength(args), except, flags };
-    this.#offer({ t: "publish", nsp, type, rooms, to: "members", bin: false, event }, encodeEvent(args, nsp, opts));
+    const header = { t: "publish", nsp, type, rooms, to: "members", bin: false, event } as const;
+    this.#offer(seq === undefined ? header : { ...header, seq }, encodeEvent(args, nsp, opts));
+  }
+
+  /** Copies into the log what goes to one client. @param body as that of a publish */
+  unicast(header: Omit<Unicast, "t">, body: Buffer | string): void {
+    this.#offer({ t: "unicast", ...header }, body);
+  }
+
+  /** Sends a word of recovery behind all that has changed. */
+  tell(message: RecoveryUp): void {
+    this.#interest.flush();
+    this.#send(message);
+  }
+
+  /** Puts on the wire what has changed. */
+  report(): void {
+    this.#interest.flush();
   }
 
   /** Sends what was published in this turn of the event loop. */
@@ -204,6 +262,7 @@ export class HubPort {
         break;
       }
       case "known":
+        if (message.pos !== undefined) this.#recovery?.advance(message.pos, message.streamId);
         this.#interest.known(message.seq);
         break;
       case "expect":
@@ -232,19 +291,22 @@ export class HubPort {
       case "stop":
         this.#handler.onStop(message);
         break;
+      default:
+        this.#recovery?.onMessage(message, body);
     }
   }
 
   #onDeliver(message: Deliver, body: Buffer): void {
+    if (message.pos !== undefined) this.#recovery?.advance(message.pos, message.streamId);
     try {
       const adapter = this.#adapters.get(message.nsp);
       if (message.event !== undefined) {
-        this.#handEvent(adapter, message.event, body);
+        this.#handEvent(adapter, message.event, body, message.pos !== undefined);
         return;
       }
       const data = this.#read(message, body);
       if (data === undefined) return;
-      if (adapter !== undefined) this.#hand(adapter, message, data);
+      if (adapter !== undefined) this.#hand(adapter, message, data, body.length);
       else if (requestIdOf(data) !== "")
         this.reply(message.from, message.nsp, NOTHING, { requestId: requestIdOf(data) });
     } finally {
@@ -255,17 +317,22 @@ export class HubPort {
     }
   }
 
-  #handEvent(adapter: PortAdapter | undefined, event: NonNullable<Deliver["event"]>, body: Buffer): void {
+  #handEvent(
+    adapter: PortAdapter | undefined,
+    event: NonNullable<Deliver["event"]>,
+    body: Buffer,
+    isLogged: boolean,
+  ): void {
     try {
-      adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + event.bytes), event);
+      adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + event.bytes), event, isLogged);
     } catch (error) {
       this.#handler.onListenerError(error);
     }
   }
 
-  #hand(adapter: PortAdapter, { from, type }: Deliver, data: unknown): void {
+  #hand(adapter: PortAdapter, { from, type, pos }: Deliver, data: unknown, bytes: number): void {
     try {
-      adapter.onDeliver(from, type, data);
+      adapter.onDeliver(from, type, data, pos !== undefined, bytes);
     } catch (error) {
       // A broadcast from outside throws where Socket.IO cannot encode it, nested too deep, say; all else is what the app's listeners throw.
       if (from === OUTSIDE_WID && type === (MessageType.BROADCAST as number)) this.#handler.onUnreadable(error);
@@ -286,7 +353,7 @@ export class HubPort {
     }
   }
 
-  #offer(header: Publish, body: Buffer | string): boolean {
+  #offer(header: Publish | Unicast, body: Buffer | string): boolean {
     this.#interest.flush();
     if (this.#wire.offer(encodeFrame(header, body))) return true;
     this.#handler.onDropped();

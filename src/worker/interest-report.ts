@@ -4,25 +4,51 @@
  */
 import type { InterestChange, UpMessage } from "../link/messages.js";
 import type { JoinGate } from "./join-gate.js";
+import type { SessionBatch } from "./recovery/session-report.js";
 
 export class InterestReport {
-  readonly #send: (message: UpMessage) => void;
+  readonly #send: (message: UpMessage, body?: Buffer) => void;
   readonly #gate: JoinGate;
+  /** Takes the changes of sessions that are to go along. */
+  readonly #takeSessions: () => SessionBatch | undefined;
   #changes: InterestChange[] = [];
+  #isDue = false;
   /** Number the next batch of changes will carry. */
   #seq = 1;
   #known = 0;
-  /** Joins the hub does not know of yet: namespace and room to the batch they are in. */
+  /** Joins the hub does not know of yet: namespace and room, or the namespace that got its first socket, to the batch they are in. */
   readonly #unknownJoins = new Map<string, number>();
 
-  constructor(send: (message: UpMessage) => void, gate: JoinGate) {
+  constructor(
+    send: (message: UpMessage, body?: Buffer) => void,
+    gate: JoinGate,
+    takeSessions: () => SessionBatch | undefined,
+  ) {
     this.#send = send;
     this.#gate = gate;
+    this.#takeSessions = takeSessions;
   }
 
   add(change: InterestChange): void {
     this.#changes.push(change);
-    if (this.#changes.length === 1) setImmediate(() => this.flush());
+    this.schedule();
+  }
+
+  /** Has {@link flush} called before the turn ends. */
+  schedule(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => this.flush());
+  }
+
+  occupy(nsp: string): void {
+    this.add(["occupy", nsp]);
+    this.#unknownJoins.set(nsp, this.#seq);
+  }
+
+  vacate(nsp: string): void {
+    this.add(["vacate", nsp]);
+    this.#unknownJoins.delete(nsp);
   }
 
   join(nsp: string, room: string): void {
@@ -36,9 +62,23 @@ export class InterestReport {
   }
 
   flush(): void {
-    if (this.#changes.length === 0) return;
-    this.#send({ t: "interest", seq: this.#seq++, changes: this.#changes });
+    this.#isDue = false;
+    const sessions = this.#takeSessions();
+    if (this.#changes.length === 0 && sessions === undefined) return;
+    const changes = this.#changes;
     this.#changes = [];
+    if (sessions === undefined) this.#send({ t: "interest", seq: this.#seq++, changes });
+    else this.#send({ t: "interest", seq: this.#seq++, changes, sessions: sessions.changes }, sessions.body);
+  }
+
+  /** Number of the batch that tells the hub of that room, or without one of the namespace's first socket; 0: it knows. */
+  unknownBatch(nsp: string, room?: string): number {
+    return this.#unknownJoins.get(room === undefined ? nsp : roomKey(nsp, room)) ?? 0;
+  }
+
+  /** Holds a session's writes until the hub knows of everything up to now. Something must have changed in this turn. */
+  holdUntilReported(sid: string): void {
+    this.#gate.hold(sid, this.#seq);
   }
 
   /** Holds a session's writes until the hub knows that this worker has members in these rooms. */

@@ -11,6 +11,7 @@ import type { BroadcastOptions } from "socket.io-adapter";
 
 /** socket.io's Socket, as far as the adapter looks into it. */
 export interface SocketInternals {
+  readonly id: string;
   readonly client: ClientInternals;
   readonly _anyOutgoingListeners?: readonly unknown[];
   notifyOutgoingListeners(packet: Packet): void;
@@ -36,6 +37,20 @@ export interface BoundedSocket {
   disconnect(close: boolean): void;
 }
 
+/**
+ * socket.io's Socket, as far as recovery moves it between connections: `_onclose` ends it without a word to the client, `_cleanup` takes it out of its rooms
+ * and its namespace, `packet` writes to the client. `emit`, with recovery on, goes through the adapter's `broadcast` for the room of its id.
+ */
+export interface RecoverableSocket extends SocketInternals {
+  readonly pid: string;
+  readonly adapter: object;
+  data: unknown;
+  packet: (packet: object, options?: object) => void;
+  emit: (this: RecoverableSocket, event: string, ...args: unknown[]) => boolean;
+  _onclose(reason: string): void;
+  _cleanup: () => void;
+}
+
 /** socket.io-parser's packet; an ack is asked for where it has an id. */
 export interface Packet {
   readonly type: number;
@@ -58,13 +73,15 @@ export interface PacketOptions {
 /** socket.io-adapter's Adapter: calls back for each local socket the options mean. */
 export interface AdapterInternals {
   apply(opts: BroadcastOptions, callback: (socket: SocketInternals) => void): void;
+  /** socket.io-parser's encoder. */
+  readonly encoder: { encode(packet: object): (string | Buffer)[] };
 }
 
 /** socket.io's Namespace: `_preConnectSockets` are those whose middlewares still run; they can join rooms already. */
 export interface NamespaceInternals {
   readonly name: string;
-  readonly sockets: ReadonlyMap<string, SocketInternals>;
-  readonly _preConnectSockets: ReadonlyMap<string, SocketInternals>;
+  readonly sockets: ReadonlyMap<string, RecoverableSocket>;
+  readonly _preConnectSockets: ReadonlyMap<string, RecoverableSocket>;
 }
 
 /** socket.io's Namespace, as far as clients join it: `_add` makes the socket, `run` its middlewares, and `connected` is called last. */

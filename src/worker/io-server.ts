@@ -12,12 +12,17 @@ import { boundDecoder } from "./bounded-decoder.js";
 import type { Bounds } from "./bounds.js";
 import type { Engine } from "./engine.js";
 import { internalsOf } from "./internals.js";
+import { createRecoveryAdapter } from "./recovery-adapter.js";
+import { offsetParser } from "./recovery/offset-parser.js";
+import type { Recovery } from "./recovery/recovery.js";
 
 export interface IoServerOptions {
   readonly httpServer: HttpServer;
   readonly engine: Engine;
   readonly adapter: Omit<AdapterOptions, "rooms" | "onNamespace">;
   readonly bounds: Bounds;
+  /** Undefined: clients that come back start anew. */
+  readonly recovery?: Recovery | undefined;
   readonly socketio: SocketIoOptions;
   readonly maxNamespaces: number;
   /** A client asked for one namespace too many and was answered "Invalid namespace". */
@@ -26,24 +31,33 @@ export interface IoServerOptions {
   readonly onClosing: () => void;
 }
 
+type AdapterClass = NonNullable<ServerOptions["adapter"]>;
+
 export function createIoServer({
   httpServer,
   engine,
   adapter,
   bounds,
+  recovery,
   socketio,
   maxNamespaces,
   onNamespaceRefused,
   onClosing,
 }: IoServerOptions): Server {
-  const hubAdapter = createHubAdapter({
+  const options: AdapterOptions = {
     ...adapter,
     rooms: bounds.rooms,
     onNamespace: (nsp) => bounds.clients.guard(nsp),
-  });
+  };
   const io = new Server({
     ...toServerOptions(socketio),
-    adapter: hubAdapter as unknown as NonNullable<ServerOptions["adapter"]>,
+    ...(recovery === undefined
+      ? { adapter: createHubAdapter(options) as unknown as AdapterClass }
+      : {
+          adapter: createRecoveryAdapter(options, recovery) as unknown as AdapterClass,
+          connectionStateRecovery: { ...socketio.connectionStateRecovery },
+          parser: offsetParser,
+        }),
   });
   const internals = internalsOf(io);
   const { _parser: parser } = internals;

@@ -67,6 +67,11 @@ export class JoinGate {
     else held.seq = seq;
   }
 
+  /** Whether anything that is sent to that session waits. */
+  isHeld(sid: string): boolean {
+    return this.#everyone !== 0 || this.#held.has(sid);
+  }
+
   /** For a join of sockets elsewhere: any of this worker's clients may be the one that is told of it. */
   holdEveryone(seq: number): void {
     this.#everyone = seq;

@@ -31,9 +31,11 @@ import { Engine } from "./engine.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
+import type { RecoverableSocket } from "./internals.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
 import { Provenance } from "./provenance.js";
+import { createRecovery } from "./recovery/create.js";
 import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
 import { TooManyRoomsError } from "./room-bound.js";
@@ -122,6 +124,8 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   });
 
+  const recovery = createRecovery({ config, uid, wid, port, gate, metrics, log });
+
   const { writePath, batchMs } = config.engine;
   const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
   const bounds = createBounds({
@@ -155,6 +159,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     engine,
     adapter: { port, requestTimeoutMs: config.hub.requestTimeoutMs },
     bounds,
+    recovery,
     socketio: config.socketio,
     maxNamespaces: config.hub.maxNamespaces,
     onNamespaceRefused: (nsp) => {
@@ -176,6 +181,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     node: { id: nodeId },
     worker: { slot, pid: process.pid },
     http: (listener: HttpListener) => http.setListener(listener),
+    checkpoint: async (socket) => recovery?.checkpoint(socket as unknown as RecoverableSocket),
   };
   await runApp(await loadApp(config.app), config.app, io, limpet);
 
@@ -227,6 +233,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     siblings.close();
     remoteNodes.close();
     await sendMetrics(UNASKED);
+    port.report();
     wire.end();
   }
 }

@@ -1,6 +1,6 @@
 /** The part of the schema for recovery: whether clients that come back find their session again, and what that may cost. */
 import { z } from "zod";
-import { booleanKey, integerKey, MAX_QUEUE_BYTES } from "./key.js";
+import { booleanKey, integerKey, MAX_QUEUE_BYTES, timeKey } from "./key.js";
 
 const SOCKETIO_KEY = "socketio.connectionStateRecovery";
 
@@ -14,6 +14,11 @@ export const recoverySchema = z.strictObject({
       variable: "LIMPET_RECOVERY",
       flag: { name: "--recovery", group: "Clients:", placeholder: "true|false" },
     },
+  ),
+  releaseTimeoutMs: timeKey(
+    1,
+    500,
+    "How long the worker that still has a session may take to let go of it, where its client has come back to another one.",
   ),
   maxSessions: integerKey(
     [1, 10_000_000],

@@ -51,10 +51,11 @@ export class RecoveryAdapter extends HubAdapter {
     this.#recovery = recovery;
   }
 
-  override addAll(id: SocketId, rooms: Set<Room>): void {
+  override addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
     const before = this.sids.get(id);
     const joined = [...rooms].filter((room) => isShared(room) && before?.has(room) !== true);
-    void super.addAll(id, rooms);
+    const refusal = super.addAll(id, rooms);
+    if (refusal !== undefined) return refusal;
     const session = this.#sessions.get(id);
     const arrival = this.#arrivals.get(id);
     const socket = this.nsp.sockets.get(id);
@@ -64,16 +65,17 @@ export class RecoveryAdapter extends HubAdapter {
       // Its middlewares run; what it joins before it is connected counts when it is, unless it is back.
       const added = joined.filter((room) => arrival?.rooms.has(room) === false);
       if (arrival !== undefined && added.length > 0) this.#recovery.sessions.join(arrival, added);
+    } else if (arrival !== undefined) {
+      this.#resume(socket, arrival);
     } else if (joined.includes(id)) {
-      if (arrival === undefined) this.#open(socket);
-      else this.#resume(socket, arrival);
+      this.#open(socket);
     }
   }
 
   override del(id: SocketId, room: Room): void {
     const session = this.#sessions.get(id) ?? this.#arrivals.get(id);
     if (session !== undefined && this.sids.get(id)?.has(room) === true) this.#recovery.sessions.leave(session, room);
-    super.del(id, room);
+    void super.del(id, room);
   }
 
   override delAll(id: SocketId): void {

@@ -25,6 +25,7 @@ test("without any source every value is its default", () => {
       engine: { writePath: "turn", batchMs: 0 },
       recovery: {
         enabled: true,
+        releaseTimeoutMs: 500,
         maxSessions: 200_000,
         maxSessionBytes: 268_435_456,
         maxDataBytes: 65_536,

@@ -35,6 +35,10 @@ const EXCUSED = [
       name: "limpet_recovery_writes_total",
       labels: { outcome },
     })),
+    ...["unserializable", "too_large"].map((reason) => ({
+      name: "limpet_checkpoint_errors_total",
+      labels: { reason },
+    })),
     ...["session_bytes", "log_entries", "log_bytes"].map((what) => ({ name: `limpet_recovery_${what}` })),
   ].map((series) => ({ ...series, reason: "workers do not report sessions yet" })),
   { name: "limpet_worker_restarts_total", labels: { cause: "reload" }, reason: "nodes do not reload yet" },

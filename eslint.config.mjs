@@ -62,6 +62,7 @@ export default tseslint.config(
         Buffer: "readonly",
         setTimeout: "readonly",
         clearTimeout: "readonly",
+        setInterval: "readonly",
         URL: "readonly",
         fetch: "readonly",
       },

@@ -1,6 +1,6 @@
 // The documented way to run Socket.IO on several cores: Node's cluster, @socket.io/sticky, @socket.io/cluster-adapter. What limpet is measured
 // against. With REDIS_PORT the workers have @socket.io/redis-streams-adapter instead, over the Redis at that port of loopback.
-// Usage: node recipe.mjs APP WORKERS [REDIS_PORT]; its first line on stdout is the port.
+// Usage: node recipe.mjs APP WORKERS [REDIS_PORT [OPTIONS]], OPTIONS being Socket.IO's in JSON, and REDIS_PORT 0 none; its first line on stdout is the port.
 import cluster from "node:cluster";
 import { createServer } from "node:http";
 import path from "node:path";
@@ -11,7 +11,7 @@ import sticky from "@socket.io/sticky";
 import { Redis } from "ioredis";
 import { Server } from "socket.io";
 
-const [app, workers, redisPort] = process.argv.slice(2);
+const [app, workers, redisPort = "0", options = "{}"] = process.argv.slice(2);
 
 if (cluster.isPrimary) {
   const server = createServer();
@@ -33,8 +33,8 @@ if (cluster.isPrimary) {
   }
 } else {
   const { default: start } = await import(pathToFileURL(path.resolve(app)).href);
-  const io = new Server(createServer());
-  io.adapter(redisPort ? createStreamsAdapter(new Redis(Number(redisPort), "127.0.0.1")) : createAdapter());
+  const io = new Server(createServer(), JSON.parse(options));
+  io.adapter(Number(redisPort) > 0 ? createStreamsAdapter(new Redis(Number(redisPort), "127.0.0.1")) : createAdapter());
   sticky.setupWorker(io);
   start(io);
   process.send({ type: "recipe:ready" });

@@ -1,4 +1,4 @@
-/** A network between a node and Redis that a test can break: cut it, let it hang, slow it down, lose a reply. */
+/** A network between a node and Redis, or between clients and nodes, that a test can break: cut it, let it hang, slow it down, lose a reply. */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { Scope } from "./children.js";
@@ -57,7 +57,8 @@ export interface TcpProxy {
 const NONE: Select = () => false;
 const ALL: Select = () => true;
 
-export async function startProxy(targetPort: number, scope?: Scope): Promise<TcpProxy> {
+/** @param target the port behind it; a function is asked for each connection */
+export async function startProxy(target: number | (() => number), scope?: Scope): Promise<TcpProxy> {
   const links: ProxyLink[] = [];
   let cut = NONE;
   let stalled = NONE;
@@ -80,7 +81,7 @@ export async function startProxy(targetPort: number, scope?: Scope): Promise<Tcp
   };
   const server = createServer({ noDelay: true }, (client: Socket) => {
     if (cut === ALL) client.resetAndDestroy();
-    else links.push(new ProxyLink(client, targetPort, rules));
+    else links.push(new ProxyLink(client, typeof target === "number" ? target : target(), rules));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

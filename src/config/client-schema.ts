@@ -16,7 +16,7 @@ export const clientSchema = z.strictObject({
   maxBufferedBytes: integerKey(
     [1024, MAX_QUEUE_BYTES],
     4_194_304,
-    "Bytes that may wait for one client; beyond it the client is cut off. A message counts for half of the limit at most, however long it is.",
+    "Bytes that may wait for one client; beyond it the client is cut off. A message counts for two fifths of it at most, however long it is.",
     { unit: "bytes" },
   ),
   maxBufferedPackets: integerKey(

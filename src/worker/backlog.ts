@@ -3,7 +3,7 @@
  *
  * Counted is what Engine.IO keeps because the transport cannot be written to, with what the transport itself still holds. While it can be written to
  * nothing waits, and nothing is counted: that is the state of nearly every client nearly always. A message, and all that was handed to the transport
- * together, counts for half of the limit at most, so a message longer than the limit reaches a client that reads.
+ * together, counts for two fifths of the limit at most, so a message longer than the limit reaches a client that reads.
  */
 import type { Socket, Transport } from "engine.io";
 import type { SlowConsumerCause } from "../telemetry/worker-metrics.js";
@@ -29,11 +29,13 @@ export interface Waiting {
 const NOTHING: Readonly<Waiting> = { bytes: 0, packets: 0 };
 /** The share of the limits from which on volatile messages are dropped where they may wait. */
 const VOLATILE_SHARE = 1 / 4;
+/** So that one outsize message may wait behind another that is being written, with some room left for pings and the like. */
+const OUTSIZE_SHARE = 2 / 5;
 
 export class Backlog {
   readonly #limits: BacklogLimits;
   /** What one message or one write counts for at most. */
-  readonly #halfBytes: number;
+  readonly #mostBytes: number;
   readonly #unread: UnreadAnswers;
   readonly #onCutOff: OnCutOff;
   /** What Engine.IO keeps, of sessions for which it keeps something. */
@@ -41,7 +43,7 @@ export class Backlog {
 
   constructor(limits: BacklogLimits, unread: UnreadAnswers, onCutOff: OnCutOff) {
     this.#limits = limits;
-    this.#halfBytes = limits.maxBufferedBytes / 2;
+    this.#mostBytes = limits.maxBufferedBytes * OUTSIZE_SHARE;
     this.#unread = unread;
     this.#onCutOff = onCutOff;
   }
@@ -52,7 +54,7 @@ export class Backlog {
     let kept = this.#waiting.get(session);
     if (kept === undefined) this.#waiting.set(session, (kept = { bytes: 0, packets: 0 }));
     kept.packets++;
-    kept.bytes += Math.min(bytes, this.#halfBytes);
+    kept.bytes += Math.min(bytes, this.#mostBytes);
     if (kept.packets > this.#limits.maxBufferedPackets) this.cutOff(session, "packets");
     else if (this.#bytes(session, kept) > this.#limits.maxBufferedBytes) this.cutOff(session, "bytes");
   }
@@ -94,7 +96,7 @@ export class Backlog {
   }
 
   #bytes(session: Socket, kept: Readonly<Waiting>): number {
-    return kept.bytes + Math.min(this.#heldBytes(session.transport), this.#halfBytes);
+    return kept.bytes + Math.min(this.#heldBytes(session.transport), this.#mostBytes);
   }
 
   /** What was handed to the transport and is not with the kernel. */

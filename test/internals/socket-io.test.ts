@@ -295,3 +295,99 @@ test("socket.io-adapter: the numbers of its message types are those that the str
     "src/bus/entry.ts has them by number: the bus sees Redis, not Socket.IO",
   );
 });
+
+test("engine.io: a session tells of each packet before it keeps it, of each flush, and keeps nothing once it is closing", async (t) => {
+  const { session, transport, client } = await openWebSocket(t);
+  const events: string[] = [];
+  const emitter = session as unknown as EventEmitter;
+  emitter.on("packetCreate", () =>
+    events.push(
+      `create, ${(session["writeBuffer"] as unknown[]).length} kept, writable: ${String(transport["writable"])}`,
+    ),
+  );
+  (session["server"] as EventEmitter).on("flush", (flushed: unknown) =>
+    events.push(flushed === session ? "flush" : "flush of another"),
+  );
+  const send = (): unknown => (session["send"] as (data: string) => unknown).call(session, "x");
+  transport["writable"] = false;
+  send();
+  send();
+  transport["writable"] = true;
+  (transport as unknown as EventEmitter).emit("ready");
+  assert.deepEqual(
+    events,
+    ["create, 0 kept, writable: false", "create, 1 kept, writable: false", "flush"],
+    "src/worker/backlog.ts counts by these",
+  );
+  session["readyState"] = "closing";
+  send();
+  assert.equal((session["writeBuffer"] as unknown[]).length, 0, "src/worker/backlog.ts ends a session by `closing`");
+  let reason: unknown;
+  emitter.once("close", (why: unknown) => (reason = why));
+  (session["onClose"] as (reason: string) => void).call(session, "slow consumer");
+  assert.equal(reason, "slow consumer");
+  client.terminate();
+});
+
+test("engine.io: polling has doWrite, onData, onDataRequest and onPacket; ws says of a long message what limpet counts", async () => {
+  const polling = privately(
+    new (transports.polling as unknown as new (request: object) => object)({ _query: { EIO: "4" } }),
+  );
+  for (const name of ["doWrite", "onData", "onDataRequest", "onPacket"])
+    assert.ok(isFunction(polling[name]), `src/worker/polling-bounds.ts stands in front of ${name}`);
+  const engine = new EngineServer({ maxHttpBufferSize: 10 });
+  const server = createServer();
+  server.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const closed = new Promise<Error>((resolve) =>
+    engine.on("connection", (session: EventEmitter) =>
+      session.once("close", (_reason: string, error: Error) => resolve(error)),
+    ),
+  );
+  const client = new WebSocket(
+    `ws://127.0.0.1:${(server.address() as AddressInfo).port}/engine.io/?EIO=4&transport=websocket`,
+  );
+  client.on("open", () => client.send("4".repeat(11)));
+  assert.match(
+    (await closed).message,
+    /Max payload size exceeded$/,
+    "src/worker/session-watch.ts knows it by its words",
+  );
+  client.terminate();
+  engine.close();
+  server.close();
+});
+
+test("socket.io: a namespace joins clients by _add and run, a socket takes events by onevent and keeps its acks in a Map", async () => {
+  const io = new Server();
+  const nsp = privately(io.of("/"));
+  assert.equal((nsp["_add"] as () => void).length, 3, "src/worker/client-bounds.ts stands in front of _add");
+  assert.equal((nsp["run"] as () => void).length, 2, "src/worker/client-bounds.ts stands in front of run");
+  const { Socket } = await import("socket.io");
+  assert.ok(
+    isFunction(privately(Socket.prototype)["onevent"]),
+    "src/worker/client-bounds.ts stands in front of onevent",
+  );
+  const { Decoder } = privately(io)["_parser"] as { Decoder: new () => { add(packet: unknown): void } };
+  assert.throws(
+    () => new Decoder().add('511-["x"]'),
+    { message: "too many attachments" },
+    "src/worker/bounded-decoder.ts",
+  );
+  const conn = Object.assign(new EventEmitter(), {
+    id: "sid",
+    readyState: "open",
+    transport: { writable: true },
+    close: () => undefined,
+  });
+  const client: unknown = await new Promise((resolve) => {
+    nsp["_add"] = (joining: unknown) => resolve(joining);
+    (privately(io)["onconnection"] as (conn: unknown) => void).call(io, conn);
+    conn.emit("data", "0");
+  });
+  const { id, sockets, _packet, writeToEngine } = client as Private;
+  assert.equal(id, "sid", "src/worker/adapter.ts finds the session by client.id");
+  assert.ok(sockets instanceof Map && isFunction(_packet) && isFunction(writeToEngine), "src/worker/client-bounds.ts");
+  conn.emit("close", "transport close");
+});

@@ -1,6 +1,6 @@
 /**
- * The sessions of this node, as Redis keeps them for the others: the last state of each, written at most once a second. A first change leaves at once,
- * what follows within the second is written once at its end.
+ * The sessions of this node, as Redis keeps them for the others: the last state of each, written at most once a second. A first change leaves with what follows
+ * within a moment, the rooms that a new client joins say; what comes after that within the second is written once at its end.
  *
  * Nothing waits for it but who asks for that (`now`). While Redis is away the last state of each session waits here; Redis decides by generation
  * and owner whether a write still counts.
@@ -49,6 +49,7 @@ export interface SessionStoreOptions {
 }
 
 const INTERVAL_MS = 1_000;
+const GATHER_MS = 20;
 /** Commands that wait for their replies at once: what else uses the connection passes between them. */
 const MAX_IN_FLIGHT = 64;
 const RETRY_MS = 500;
@@ -78,6 +79,7 @@ export class SessionStore {
   #waiting = 0;
   #inFlight = 0;
   #timer: NodeJS.Timeout | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #idle: (() => void) | undefined;
   #stopped = false;
@@ -95,7 +97,13 @@ export class SessionStore {
   put(pid: string, write: SessionWrite): boolean {
     const slot = this.#slotFor(pid, write);
     if (slot === undefined) return false;
-    if (this.#options.now() - slot.sentAtMs >= INTERVAL_MS) this.#makeDue(slot);
+    if (this.#options.now() - slot.sentAtMs >= INTERVAL_MS) {
+      this.#due.add(slot);
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.#pump();
+      }, GATHER_MS);
+    }
     return true;
   }
 
@@ -131,6 +139,7 @@ export class SessionStore {
   async drained(timeoutMs: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
     for (const slot of this.#slots.values()) if (slot.pending !== undefined) this.#due.add(slot);
     if (this.size > 0 && timeoutMs > 0) {
       await new Promise<void>((resolve) => {

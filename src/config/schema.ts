@@ -168,6 +168,12 @@ export const configSchema = z.strictObject({
       defaultText: "pingInterval + pingTimeout + 5000",
     }),
     stopTimeoutMs: timeKey(1, 30_000, "How long a worker may take to end before it is killed."),
+    semiSpaceMb: key(z.int().min(1).max(1024).nullable().default(4), {
+      description:
+        "V8's --max-semi-space-size of the workers: sessions that come fast make it grow, and it stays; small saves memory, large saves CPU where many messages pass.",
+      allowed: "an integer from 1 to 1024, in MiB, or null for Node's own",
+      textForm: "integer",
+    }),
   }),
   socketio: socketioSchema,
 });

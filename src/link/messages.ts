@@ -60,6 +60,8 @@ export interface Beat {
 export type UpMessage =
   | { readonly t: "hello"; readonly wid: number }
   | { readonly t: "ready" }
+  /** Engine.IO sessions that have begun and ended since the last one. */
+  | { readonly t: "sessions"; readonly opened: number; readonly closed: number }
   | Interest
   | RecoveryUp
   | Publish

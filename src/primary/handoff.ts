@@ -54,6 +54,7 @@ export class Handoff {
     this.#waiting.set(connection, handle);
     // Its process ends: until that is known the front still sends connections here, and they go back with the others.
     if (!this.#worker.isConnected()) return;
+    detachFromServer(connection.socket);
     // The message of @socket.io/sticky, whose worker half takes it in.
     this.#worker.send({ type: "sticky:connection", data: connection.head }, connection.socket, (error) => {
       if (!this.#waiting.has(connection)) return;
@@ -97,6 +98,18 @@ interface Handle {
 
 function handleOf(socket: Socket): Handle | null {
   return (socket as unknown as { _handle: Handle | null })._handle;
+}
+
+/**
+ * Node keeps account of which worker has which of a server's connections, in both processes and with a word over the channel for each that ends, so that
+ * `server.close()` can wait for them. Nobody waits here.
+ */
+function detachFromServer(socket: Socket): void {
+  const owned = socket as unknown as { server: object | null; _server: { _connections: number } | null };
+  if (owned._server === null) return;
+  owned._server._connections--;
+  owned.server = null;
+  owned._server = null;
 }
 
 /** @returns false where the socket is gone already */

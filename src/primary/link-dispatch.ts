@@ -32,6 +32,10 @@ export function createDispatch({
       case "ready":
         if (worker !== undefined) supervisor.markReady(worker);
         break;
+      case "sessions":
+        worker?.load.sessionsOpened(message.opened);
+        worker?.load.sessionsClosed(message.closed);
+        break;
       case "interest":
         recovery?.onInterest(link.wid, message, body);
         hub.onInterest(link, message.seq, message.changes);

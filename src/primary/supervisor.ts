@@ -8,7 +8,7 @@ import type { Config } from "../config/config.js";
 import type { Boot, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
 import { leastLoaded } from "../routing/load.js";
-import { forkWorker, setupWorkers, type WorkerExit } from "./fork-worker.js";
+import { forkWorker, type WorkerExit } from "./fork-worker.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
 import type { WorkerLink } from "./worker-link.js";
@@ -95,7 +95,6 @@ export class Supervisor {
 
   /** @returns once every worker is in service. Rejects with the reason of the first that cannot start. */
   async start(): Promise<void> {
-    setupWorkers();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     await this.#startSet(this.#config);
   }

@@ -17,13 +17,13 @@ export class Load {
     this.#onTheWay.push(nowMs);
   }
 
-  sessionOpened(): void {
-    this.#sessions++;
-    this.#onTheWay.shift();
+  sessionsOpened(count: number): void {
+    this.#sessions += count;
+    this.#onTheWay.splice(0, count);
   }
 
-  sessionClosed(): void {
-    if (this.#sessions > 0) this.#sessions--;
+  sessionsClosed(count: number): void {
+    this.#sessions = Math.max(0, this.#sessions - count);
   }
 
   /** Connections handed over less than `maxAgeMs` ago for which no session was reported; older ones were no handshakes, or failed. */

@@ -63,7 +63,8 @@ export class HttpServer {
 
   /**
    * Starts taking connections from the front, by the worker half of @socket.io/sticky. It sees the server through a door that marks what comes
-   * from the front, and that leaves out its forced `Connection: close`: a later request for another worker is rescued instead.
+   * from the front, and that leaves out its forced `Connection: close`: a later request for another worker is rescued instead. Nor does it see
+   * sessions, of which it would tell the primary one by one: {@link SessionReport} does.
    */
   takeConnections(): void {
     const httpServer = {
@@ -73,7 +74,8 @@ export class HttpServer {
       },
       prependListener: (): void => {},
     };
-    setupWorker({ httpServer, engine: this.#options.engine } as unknown as Parameters<typeof setupWorker>[0]);
+    const engine = { on: (): void => {} };
+    setupWorker({ httpServer, engine } as unknown as Parameters<typeof setupWorker>[0]);
   }
 
   /** @param path a fresh one: with `exclusive` its file outlives a SIGKILL */

@@ -40,6 +40,7 @@ import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
 import { TooManyRoomsError } from "./room-bound.js";
 import { SessionMetrics } from "./session-metrics.js";
+import { SessionReport } from "./session-report.js";
 import { SessionWatch } from "./session-watch.js";
 import { WriteTurn } from "./write-turn.js";
 import { Siblings } from "./siblings.js";
@@ -137,7 +138,8 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   const serverOptions = toServerOptions(config.socketio);
   const engine: Engine = new Engine(serverOptions, sidPrefix({ node: nodeId, slot }), gate, bounds.polling, turn);
   const sessionMetrics = new SessionMetrics(metrics, config.socketio);
-  const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog);
+  const report = new SessionReport((message) => wire.send(message));
+  const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog, report);
   giveBenefitOfLag(engine, () => sessionMetrics.wasStalled());
   const rescue = new Rescue({
     address: { node: nodeId, slot },

@@ -1,8 +1,9 @@
 /**
  * Counts what happens to Engine.IO sessions: opened, closed and why, upgraded, refused, packets and bytes. Listens to Engine.IO's own events; the
- * listeners are shared by all sessions and allocate nothing per packet.
+ * listeners are shared by all sessions: they allocate nothing per session, and nothing per packet.
  */
 import type { Server, Socket, Transport } from "engine.io";
+import type { SessionReport } from "./session-report.js";
 
 export type TransportName = "polling" | "websocket" | "webtransport";
 
@@ -35,7 +36,8 @@ interface Packet {
 export class SessionWatch {
   readonly connections: Record<TransportName, number> = { polling: 0, websocket: 0, webtransport: 0 };
 
-  constructor(engine: Server, counters: SessionCounters, kept: KeptPackets) {
+  /** @param report told of each session's beginning and end */
+  constructor(engine: Server, counters: SessionCounters, kept: KeptPackets, report: SessionReport) {
     const { connections } = this;
     const onPacket = ({ type, data }: Packet): void => {
       if (type === "message") counters.received(sizeOf(data));
@@ -47,35 +49,42 @@ export class SessionWatch {
     };
 
     const onFailedUpgrade = (): void => counters.upgraded("failed");
+    const onUpgrading = (next: Transport): void => {
+      // A client may probe more than once.
+      next.off("close", onFailedUpgrade).once("close", onFailedUpgrade);
+    };
+    const onUpgrade = (next: Transport): void => {
+      next.off("close", onFailedUpgrade);
+      counters.upgraded("completed");
+      // The only transport that is left for another.
+      connections.polling--;
+      connections[nameOf(next)]++;
+    };
+    const onClose = function (this: Socket, reason: string, description?: unknown): void {
+      connections[nameOf(this.transport)]--;
+      kept.forget(this);
+      if (description instanceof Error && description.message.endsWith(TOO_LONG)) counters.tooLong();
+      counters.closed(reason);
+      report.closed();
+    };
 
     engine.on("connection", (socket: Socket) => {
-      let transport = socket.transport.name as TransportName;
       counters.opened();
-      connections[transport]++;
+      report.opened();
+      connections[nameOf(socket.transport)]++;
       socket.on("packet", onPacket);
       socket.on("packetCreate", onPacketCreate);
-      socket.on("upgrading", (next: Transport) => {
-        // A client may probe more than once.
-        next.off("close", onFailedUpgrade).once("close", onFailedUpgrade);
-      });
-      socket.once("upgrade", (next: Transport) => {
-        next.off("close", onFailedUpgrade);
-        counters.upgraded("completed");
-        connections[transport]--;
-        transport = socket.transport.name as TransportName;
-        connections[transport]++;
-      });
-      socket.once("close", (reason: string, description?: unknown) => {
-        connections[transport]--;
-        kept.forget(socket);
-        if (description instanceof Error && description.message.endsWith(TOO_LONG)) counters.tooLong();
-        counters.closed(reason);
-      });
+      socket.on("close", onClose);
+      if (socket.transport.name !== "polling") return;
+      socket.on("upgrading", onUpgrading);
+      socket.on("upgrade", onUpgrade);
     });
     engine.on("flush", (socket: Socket) => kept.forget(socket));
     engine.on("connection_error", ({ code }: { code: number }) => counters.handshakeError(code));
   }
 }
+
+const nameOf = (transport: Transport): TransportName => transport.name as TransportName;
 
 function sizeOf(data: string | Buffer | undefined): number {
   if (data === undefined) return 0;

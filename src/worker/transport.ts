@@ -23,19 +23,21 @@ const COPY_BELOW_BYTES = 16 * 1024;
 
 const OPEN = 1;
 
+/** What an idle session has to write, and waits for: one for all of them. */
+const NONE: readonly never[] = [];
+
 export class TurnTransport extends transports.websocket implements TurnWriter {
   readonly #webSocket: WebSocketInternals;
   readonly #turn: WriteTurn;
   readonly #compresses: boolean;
-  #frames: Buffer[] = [];
+  #frames: readonly Buffer[] = NONE;
   #frameBytes = 0;
   /** Calls of `send` whose frames wait: Engine.IO wants to hear of each that it was written. */
   #sends = 0;
   /** The same for each write that the socket has not confirmed, in order. */
-  readonly #confirming: number[] = [];
+  #confirming: readonly number[] = NONE;
   #isQueued = false;
   readonly #onWritten = (error?: Error | null): void => this.#confirm(error);
-  readonly #onEncoded = (data: unknown): void => this.#add(frameOf(data as Encoded));
 
   constructor(request: EngineRequest, turn: WriteTurn) {
     super(request as unknown as ConstructorParameters<typeof transports.websocket>[0]);
@@ -81,22 +83,22 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
 
   #encode(packet: Packet): void {
     const frame = (packet.options as Partial<PacketOptions> | undefined)?.wsPreEncodedFrame;
-    if (frame === undefined) this.parser.encodePacket(packet, this.supportsBinary, this.#onEncoded);
+    if (frame === undefined) this.#add(frameOf(encode(this.parser, packet, this.supportsBinary)));
     else for (const part of frame) this.#add(part);
   }
 
   #add(frame: Buffer): void {
-    this.#frames.push(frame);
+    if (this.#frames === NONE) this.#frames = [frame];
+    else (this.#frames as Buffer[]).push(frame);
     this.#frameBytes += frame.length;
   }
 
   #writeFrames(): void {
     const frames = this.#frames;
     const bytes = this.#frameBytes;
-    this.#confirming.push(this.#sends);
-    this.#frames = [];
+    this.#awaitConfirmation();
+    this.#frames = NONE;
     this.#frameBytes = 0;
-    this.#sends = 0;
     const { readyState, _socket: socket } = this.#webSocket;
     if (readyState !== OPEN) {
       // Not now: Engine.IO may be in the middle of closing it for a better reason.
@@ -116,9 +118,16 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
     if (socket.writableLength > 0) this.writable = false;
   }
 
+  /** Of the sends that are written now. */
+  #awaitConfirmation(): void {
+    this.#confirming = this.#confirming === NONE ? [this.#sends] : [...this.#confirming, this.#sends];
+    this.#sends = 0;
+  }
+
   /** The oldest write is done, or failed. */
   #confirm(error: Error | null | undefined): void {
-    const sends = this.#confirming.shift() ?? 0;
+    const [sends = 0] = this.#confirming;
+    this.#confirming = this.#confirming.length > 1 ? this.#confirming.slice(1) : NONE;
     if (error) {
       this.onError("write error", error.stack);
       return;
@@ -132,8 +141,7 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
 
   #sendCompressed(packets: Packets): void {
     this.writable = false;
-    this.#confirming.push(this.#sends);
-    this.#sends = 0;
+    this.#awaitConfirmation();
     let left = packets.length;
     const onSent = (error?: Error): void => {
       if (--left === 0 || error !== undefined) this.#onWritten(error);
@@ -145,6 +153,15 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
       );
     }
   }
+}
+
+let encoded: Encoded = "";
+const keepEncoded = (data: unknown): void => void (encoded = data as Encoded);
+
+/** Engine.IO's encoder calls back before it returns, for whatever Socket.IO hands over. */
+function encode(parser: TurnTransport["parser"], packet: Packet, supportsBinary: boolean): Encoded {
+  parser.encodePacket(packet, supportsBinary, keepEncoded);
+  return encoded;
 }
 
 function frameOf(data: Encoded): Buffer {

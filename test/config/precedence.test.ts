@@ -44,7 +44,7 @@ test("without any source every value is its default", () => {
         maxPacketsPerPost: 10_000,
       },
       drain: { deadlineMs: 25_000, perSecond: null },
-      supervisor: { readyTimeoutMs: 60_000, hangTimeoutMs: null, stopTimeoutMs: 30_000 },
+      supervisor: { readyTimeoutMs: 60_000, hangTimeoutMs: null, stopTimeoutMs: 30_000, semiSpaceMb: 4 },
       socketio: undefined,
       redis: undefined,
       bus: undefined,

@@ -60,7 +60,10 @@ async function openAndClose(t: TestContext, node: TestNode): Promise<Memory> {
 
 test(`${SESSIONS} sessions that come and go leave the memory of workers and primary as it was`, async (t) => {
   // Small young generations: what is measured is what stays, not what waits to be collected.
-  const node = await startNode({ workers: 2, env: { NODE_OPTIONS: "--max-semi-space-size=1" } }, t);
+  const node = await startNode(
+    { workers: 2, env: { NODE_OPTIONS: "--max-semi-space-size=1", LIMPET_SUPERVISOR_SEMI_SPACE_MB: "1" } },
+    t,
+  );
   const after: Memory[] = [];
   const text = ({ primary, workers }: Memory): string =>
     `primary ${primary.toFixed(1)} MB, workers ${workers.toFixed(1)} MB`;

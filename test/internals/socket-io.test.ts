@@ -250,7 +250,7 @@ test("@socket.io/sticky: setupWorker needs httpServer.emit, httpServer.prependLi
   assert.ok(used.includes("httpServer.emit"), "src/worker/http-server.ts takes connections by httpServer.emit");
 });
 
-test("Node: a socket's _handle has readStop and close", async () => {
+test("Node: a socket's _handle has readStop and close, and its server counts it", async () => {
   const server = createTcpServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -258,10 +258,18 @@ test("Node: a socket's _handle has readStop and close", async () => {
   const [accepted] = (await once(server, "connection")) as [TcpSocket];
   const handle = privately(accepted)["_handle"] as Private | null;
   const whole = handle !== null && isFunction(handle["readStop"]) && isFunction(handle["close"]);
+  const owners = [privately(accepted)["server"], privately(accepted)["_server"]];
+  const count = privately(server)["_connections"];
   client.destroy();
   accepted.destroy();
   server.close();
   assert.ok(whole, "src/primary/handoff.ts stops reading by _handle.readStop()");
+  assert.deepEqual(
+    owners,
+    [server, server],
+    "src/primary/handoff.ts takes a connection away from the server that has accepted it",
+  );
+  assert.equal(count, 1, "src/primary/handoff.ts counts it out");
 });
 
 test("engine.io: a session closes for a missing pong by onClose, and pingTimeoutTimer is null once the pong is there", async (t) => {

@@ -15,11 +15,18 @@ test("a session that opens takes the place of one on its way", () => {
   const load = new Load();
   load.handedOver(0);
   load.handedOver(0);
-  load.sessionOpened();
+  load.sessionsOpened(1);
   assert.equal(load.total(1), 2);
   assert.equal(load.sessions, 1);
-  load.sessionClosed();
+  load.sessionsClosed(1);
   assert.equal(load.total(1), 1);
+  load.sessionsOpened(3);
+  load.sessionsClosed(5);
+  assert.equal(
+    load.total(1),
+    0,
+    "sessions that came past the front leave nothing on its way, and never are less than none",
+  );
 });
 
 test("a connection that never became a session stops counting", () => {

@@ -17,6 +17,7 @@ import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
 import { JoinGate } from "../../src/worker/join-gate.js";
 import { SessionMetrics } from "../../src/worker/session-metrics.js";
+import { SessionReport } from "../../src/worker/session-report.js";
 import { SessionWatch } from "../../src/worker/session-watch.js";
 import { WriteTurn } from "../../src/worker/write-turn.js";
 import type { Scope } from "../support/children.js";
@@ -111,7 +112,7 @@ export async function startGatedServer(
     bounds.polling,
     turn,
   );
-  new SessionWatch(engine, new SessionMetrics(metrics, socketio), bounds.backlog);
+  new SessionWatch(engine, new SessionMetrics(metrics, socketio), bounds.backlog, new SessionReport(ignore));
   const httpServer = createServer((request, response) => engine.handleRequest(request, response));
   httpServer.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
   const io = createIoServer({

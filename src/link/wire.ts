@@ -5,6 +5,8 @@
  * between both. A peer that does not read makes `queueBytes` grow up to the bound, never further by messages.
  */
 import type { Socket } from "node:net";
+import { readDirectly } from "../lib/read-directly.js";
+import { Turn, type Ending } from "../lib/turn.js";
 import { encodeFrame, FrameReader, type OnFrame } from "./frame.js";
 
 export interface WireHandler {
@@ -16,9 +18,10 @@ export interface WireHandler {
 /** Handed to the kernel in one go at most; the rest waits here, where it is counted. */
 const WRITE_BYTES = 256 * 1024;
 
-export class Wire {
+export class Wire implements Ending {
   readonly #socket: Socket;
   readonly #maxQueueBytes: number;
+  readonly #turn: Turn;
   readonly #reader = new FrameReader();
   readonly #onFrame: OnFrame;
   #queue: Buffer[] = [];
@@ -27,9 +30,11 @@ export class Wire {
   #ending = false;
   #error: Error | undefined;
 
-  constructor(socket: Socket, handler: WireHandler, maxQueueBytes: number) {
+  /** @param turn when frames leave; for all that is written because of what comes by this wire */
+  constructor(socket: Socket, handler: WireHandler, maxQueueBytes: number, turn = new Turn()) {
     this.#socket = socket;
     this.#maxQueueBytes = maxQueueBytes;
+    this.#turn = turn;
     this.#onFrame = (header, body) => {
       try {
         handler.onFrame(header, body);
@@ -40,19 +45,12 @@ export class Wire {
         });
       }
     };
-    socket.on("data", (chunk: Buffer) => this.read(chunk));
+    const read = (chunk: Buffer): void => this.#read(chunk);
+    if (!readDirectly(socket, read)) socket.on("data", read);
+    else socket.resume();
     socket.on("drain", () => this.#flush());
     socket.on("error", (error: Error) => (this.#error = error));
     socket.on("close", () => handler.onClose(this.#error));
-  }
-
-  /** Takes what has arrived. Only for a socket made with `onread`, which spares Node's stream on the way; others emit it. */
-  read(chunk: Buffer): void {
-    try {
-      this.#reader.push(chunk, this.#onFrame);
-    } catch (error) {
-      this.#socket.destroy(new Error("the peer sent bytes that are no frames", { cause: error }));
-    }
   }
 
   /** Bytes that wait: here, and in Node's buffer of the socket. */
@@ -87,6 +85,21 @@ export class Wire {
     this.#socket.destroy(error);
   }
 
+  endTurn(): void {
+    this.#flushing = false;
+    this.#flush();
+  }
+
+  #read(chunk: Buffer): void {
+    this.#turn.begin();
+    try {
+      this.#reader.push(chunk, this.#onFrame);
+    } catch (error) {
+      this.#socket.destroy(new Error("the peer sent bytes that are no frames", { cause: error }));
+    }
+    this.#turn.done();
+  }
+
   #enqueue(frame: readonly Buffer[]): void {
     for (const buffer of frame) {
       this.#queue.push(buffer);
@@ -94,10 +107,7 @@ export class Wire {
     }
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
+    this.#turn.add(this);
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 /** The primary's Unix socket, where each worker opens its link. The folder is the node's own and nobody else may enter it. */
 import { createServer, type Server } from "node:net";
+import { Turn } from "../lib/turn.js";
 import type { WorkerLinkHandler } from "./worker-link.js";
 import { acceptLink, type WorkerLink } from "./worker-link.js";
 
@@ -21,8 +22,9 @@ export class LinkServer {
 
   constructor({ path, maxQueueBytes, handler, accept, onLink }: LinkServerOptions) {
     this.#path = path;
+    const turn = new Turn();
     this.#server = createServer((socket) => {
-      acceptLink(socket, { accept, handler, maxQueueBytes, helloTimeoutMs: HELLO_TIMEOUT_MS, onLink });
+      acceptLink(socket, { accept, handler, maxQueueBytes, helloTimeoutMs: HELLO_TIMEOUT_MS, onLink, turn });
     });
   }
 

@@ -1,5 +1,6 @@
 /** The primary's end of one worker's wire. */
 import type { Socket } from "node:net";
+import type { Turn } from "../lib/turn.js";
 import type { DownMessage, UpMessage } from "../link/messages.js";
 import { Wire } from "../link/wire.js";
 import type { HubPeer } from "./hub.js";
@@ -47,6 +48,7 @@ export function acceptLink(
     handler: WorkerLinkHandler;
     maxQueueBytes: number;
     helloTimeoutMs: number;
+    turn: Turn;
     onLink: (link: WorkerLink) => void;
   },
 ): void {
@@ -74,5 +76,6 @@ export function acceptLink(
       },
     },
     options.maxQueueBytes,
+    options.turn,
   );
 }

@@ -18,6 +18,7 @@ import {
   type StopOptions,
   type UpMessage,
 } from "../link/messages.js";
+import { Turn } from "../lib/turn.js";
 import { Wire } from "../link/wire.js";
 import { sidPrefix } from "../routing/address.js";
 import { createAppMetrics } from "../telemetry/app-metrics.js";
@@ -48,7 +49,6 @@ import { Siblings } from "./siblings.js";
 const BEAT_MS = 1_000;
 /** A worker that is killed takes what it counted since its last report with it. */
 const BEATS_PER_REPORT = 2;
-const LINK_READ_BYTES = 64 * 1024;
 /** How long requests in flight may take once the worker stops. */
 const STOP_GRACE_MS = 2_000;
 
@@ -86,18 +86,9 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     answerMs: answerMsOf(config),
     seek: () => port.seekNodes(),
   });
-  const link = connect({
-    path: hubPath,
-    onread: {
-      buffer: Buffer.allocUnsafe(LINK_READ_BYTES),
-      callback: (bytes, buffer) => {
-        // Frames hold on to what they were cut from; Node writes into its buffer again.
-        wire.read(Buffer.from(buffer.subarray(0, bytes)));
-        return true;
-      },
-    },
-  });
+  const link = connect(hubPath);
   await once(link, "connect");
+  const turn = new Turn();
   const wire: Wire = new Wire(
     link,
     {
@@ -109,6 +100,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
       },
     },
     config.hub.maxQueueBytes,
+    turn,
   );
   wire.send({ t: "hello", wid } satisfies UpMessage);
   const port: HubPort = new HubPort(wire, gate, {
@@ -128,7 +120,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   const recovery = createRecovery({ config, uid, wid, port, gate, metrics, log });
 
   const { writePath, batchMs } = config.engine;
-  const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const writes = writePath === "turn" ? new WriteTurn({ turn, batchMs, beforeWrite: () => port.flush() }) : undefined;
   const bounds = createBounds({
     config,
     metrics,
@@ -136,7 +128,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     sessionOf: (transport) => engine.sessionOf(transport),
   });
   const serverOptions = toServerOptions(config.socketio);
-  const engine: Engine = new Engine(serverOptions, sidPrefix({ node: nodeId, slot }), gate, bounds.polling, turn);
+  const engine: Engine = new Engine(serverOptions, sidPrefix({ node: nodeId, slot }), gate, bounds.polling, writes);
   const sessionMetrics = new SessionMetrics(metrics, config.socketio);
   const report = new SessionReport((message) => wire.send(message));
   const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog, report);

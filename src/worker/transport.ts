@@ -8,6 +8,7 @@
  * A connection that agreed on compression is written to through ws, which compresses one message after another in the background.
  */
 import { transports } from "engine.io";
+import { readDirectly } from "../lib/read-directly.js";
 import type { EngineRequest, PacketOptions, WebSocketInternals } from "./internals.js";
 import { binaryFrame, textFrame } from "./write-frame.js";
 import type { TurnWriter, WriteTurn } from "./write-turn.js";
@@ -44,6 +45,8 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
     this.#webSocket = request.websocket;
     this.#turn = turn;
     this.#compresses = request.websocket.extensions !== "";
+    const { _socket: socket } = request.websocket;
+    readDirectly(socket, (bytes) => void socket.emit("data", bytes));
   }
 
   /** Bytes that were sent and that the kernel has not taken. */

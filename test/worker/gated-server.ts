@@ -15,6 +15,7 @@ import { createBounds } from "../../src/worker/bounds.js";
 import { Engine } from "../../src/worker/engine.js";
 import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
+import { Turn } from "../../src/lib/turn.js";
 import { JoinGate } from "../../src/worker/join-gate.js";
 import { SessionMetrics } from "../../src/worker/session-metrics.js";
 import { SessionReport } from "../../src/worker/session-report.js";
@@ -104,7 +105,8 @@ export async function startGatedServer(
     onDropped: ignore,
     onUnserializable: ignore,
   });
-  const turn = writePath === "turn" ? new WriteTurn({ batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const turn =
+    writePath === "turn" ? new WriteTurn({ turn: new Turn(), batchMs, beforeWrite: () => port.flush() }) : undefined;
   const engine: Engine = new Engine(
     toServerOptions(socketio),
     sidPrefix({ node: 0, slot: 0 }),

@@ -57,6 +57,13 @@ const app: App = (io, limpet) => {
       socket.on("tell", (id: string, value: unknown, ack: (told: boolean) => void) => {
         ack(nsp.sockets.get(id)?.emit("told", value) === true);
       });
+      /** Keeps the worker busy, and then changes the session. */
+      socket.on("stand still", (ms: number) => {
+        const until = performance.now() + ms;
+        while (performance.now() < until);
+        void socket.join("stale");
+        (socket.data as Record<string, unknown>)["turn"] = "stale";
+      });
       socket.on("sockets", (ack: (ids: string[]) => void) => ack([...nsp.sockets.keys()]));
       socket.on("end", () => socket.disconnect());
     });

@@ -18,13 +18,14 @@ for (const [pace, pauseMs] of [
     for (const [slot, publisher] of publishers.entries()) await publisher.connect({ slot });
     const client = new RawClient(t, { port: node.port });
     await client.connect({ slot: 0 });
+    const { id } = client;
     for (const room of ROOMS) await client.call("join", room);
 
     const publishing = publishers.map(async (publisher, who) => {
       for (let n = 0; n < MESSAGES; n++) {
         const room = ROOMS[n % 2] ?? "";
         // Some for both rooms' members at once, some for the client alone.
-        await publisher.call("publish", n % 7 === 0 ? client.id : room, [{ who, n }]);
+        await publisher.call("publish", n % 7 === 0 ? id : room, [{ who, n }]);
         await delay(pauseMs());
       }
     });

@@ -26,12 +26,15 @@ export class RawClient {
   id: string | undefined;
   pid: string | undefined;
   offset: string | undefined;
+  /** The server has disconnected the socket, and left the connection open. */
+  ended = false;
   readonly #scope: Scope;
   readonly #port: number;
   readonly #nsp: string;
   #session: WebSocketSession | undefined;
   #acks = new Map<number, (value: unknown) => void>();
   #nextAck = 1;
+  #isAsking = false;
   /** Told of each event that came, and of the connection's end. */
   #wake: () => void = () => undefined;
   #onReceived: ((count: number) => boolean) | undefined;
@@ -53,6 +56,11 @@ export class RawClient {
     return slotOf(this.session.sid);
   }
 
+  /** It has asked for the namespace and waits for the answer. */
+  get isConnecting(): boolean {
+    return this.#session !== undefined && this.#isAsking;
+  }
+
   /**
    * Opens a connection and joins the namespace, with what it knows of its session.
    *
@@ -70,8 +78,10 @@ export class RawClient {
       ...(this.offset !== undefined && { offset: this.offset }),
     };
     session.send(`40${this.#prefix}${JSON.stringify(auth)}`);
+    this.#isAsking = true;
     void this.#read(session);
     await this.until(() => this.id !== undefined || session.closed);
+    this.#isAsking = false;
     this.recovered = this.id !== undefined && this.id === before;
     if (this.id === undefined) this.id = before;
   }
@@ -150,6 +160,7 @@ export class RawClient {
     if (Buffer.isBuffer(packet)) this.#onBinary(packet);
     else if (packet === "2") session.send("3");
     else if (packet.startsWith("40")) this.#onConnect(this.#bodyOf(packet));
+    else if (packet.startsWith("41")) this.ended = true;
     else if (packet.startsWith("42")) this.#onEvent(JSON.parse(this.#bodyOf(packet)) as unknown[]);
     else if (packet.startsWith("43")) this.#onAck(this.#bodyOf(packet));
     else if (packet.startsWith("45")) {

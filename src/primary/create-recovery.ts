@@ -5,9 +5,6 @@ import type { PrimaryMetrics } from "../telemetry/primary-metrics.js";
 import type { Hub } from "./hub.js";
 import { Recovery } from "./recovery.js";
 
-/** A worker that still has the session answers at once, unless it stands still: then its client, which has left it, does not wait. */
-const RELEASE_TIMEOUT_MS = 500;
-
 export interface RecoveryParts {
   readonly config: Config;
   /** As in Boot. */
@@ -26,7 +23,7 @@ export function createRecovery({ config, uid, hub, metrics, now }: RecoveryParts
     bounds,
     keepMs: socketio.connectionStateRecovery.maxDisconnectionDuration,
     noticeMs: socketio.pingInterval + socketio.pingTimeout,
-    releaseTimeoutMs: RELEASE_TIMEOUT_MS,
+    releaseTimeoutMs: bounds.releaseTimeoutMs,
     anticipate: (wid, nsp, rooms) => hub.anticipate(wid, nsp, rooms),
     now,
     onOutcome: (outcome) => metrics.recoveries.inc({ outcome }),

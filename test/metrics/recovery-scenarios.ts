@@ -9,6 +9,7 @@ const APP = "test/recovery/app.ts";
 const AWAY_MS = 1_500;
 const MAX_LOG_BYTES = 100_000;
 const MAX_MISSED_BYTES = 20_000;
+const MAX_DATA_BYTES = 1_000;
 const MAX_SESSIONS = 2;
 
 type Scope = Parameters<Scenario["run"]>[1];
@@ -129,6 +130,15 @@ const comingBack: readonly Scenario[] = [
       assert.equal(client.recovered, false);
     },
   },
+  ...(["unserializable", "too_large"] as const).map((reason) => ({
+    name: `the app keeps data that is ${reason}`,
+    moves: [{ name: "limpet_checkpoint_errors_total", labels: { reason } }],
+    run: async (node: TestNode, t: Scope) => {
+      const client = await connected(t, node);
+      if (reason === "unserializable") await client.call("set a function");
+      else await client.call("set", "text", "x".repeat(MAX_DATA_BYTES));
+    },
+  })),
   {
     name: "a client comes back twice while the worker that has its session stands still, which then still speaks for it",
     moves: [
@@ -184,6 +194,7 @@ export const recoveryGroups: readonly Group[] = [
     node: recovery({
       LIMPET_SOCKETIO_CONNECTION_STATE_RECOVERY: JSON.stringify({ maxDisconnectionDuration: AWAY_MS }),
       LIMPET_RECOVERY_MAX_LOG_BYTES: String(MAX_LOG_BYTES),
+      LIMPET_RECOVERY_MAX_DATA_BYTES: String(MAX_DATA_BYTES),
       LIMPET_RECOVERY_MAX_MISSED_BYTES: String(MAX_MISSED_BYTES),
     }),
     scenarios: comingBack,

@@ -16,6 +16,10 @@ const app: App = (io, limpet) => {
         (socket.data as Record<string, unknown>)[key] = value;
         ack();
       });
+      socket.on("set a function", (ack: () => void) => {
+        (socket.data as Record<string, unknown>)["function"] = ack;
+        ack();
+      });
       socket.on("checkpoint", async (ack: (answer: string) => void) => {
         try {
           await limpet.checkpoint(socket);

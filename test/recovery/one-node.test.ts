@@ -128,32 +128,36 @@ test("a worker is killed: its clients come back on another, with all that was sa
   left.socket.terminate();
 });
 
-test("the server has not noticed that the connection is lost: the client gets its session, and the old socket is gone without a trace", async (t) => {
-  const client = await connected(t, 0);
-  const publisher = await connected(t, 1);
-  const neighbour = await connected(t, 0);
-  await client.call("join", "half");
-  await client.call("set", "turn", 1);
-  const old = client.abandon();
-  await publisher.call("publish", "half", numbers(0, 3));
-  await client.connect({ slot: 1 });
-  assert.equal(client.recovered, true);
-  await client.count(3);
-  assert.ok(!((await neighbour.call("sockets")) as string[]).includes(client.id ?? ""), "the old worker has let go");
-  await client.call("set", "turn", 2);
-  await client.call("checkpoint");
-  // The old connection comes to life once more, and ends.
-  old.socket.resume();
-  if (!old.closed) old.send('42["end"]');
-  await waitFor(() => old.closed);
-  await publisher.call("publish", "half", [3]);
-  await client.count(4);
-  client.cut();
-  await client.connect({ slot: 0 });
-  assert.equal(client.recovered, true);
-  assert.deepEqual((await who(client)).data, { turn: 2 });
-  assert.deepEqual(said(client), numbers(0, 4));
-});
+for (const slot of [0, 1]) {
+  const where = slot === 0 ? "it comes back to the same worker" : "it comes to another worker";
+  test(`the server has not noticed that the connection is lost, and ${where}: the old socket is gone without a trace`, async (t) => {
+    const client = await connected(t, 0);
+    const publisher = await connected(t, 1);
+    const neighbour = await connected(t, 0);
+    await client.call("join", "half");
+    await client.call("set", "turn", 1);
+    const old = client.abandon();
+    await publisher.call("publish", "half", numbers(0, 3));
+    await client.connect({ slot });
+    assert.equal(client.recovered, true);
+    await client.count(3);
+    const held = ((await neighbour.call("sockets")) as string[]).filter((id) => id === client.id);
+    assert.equal(held.length, slot === 0 ? 1 : 0, "the old worker has let go");
+    await client.call("set", "turn", 2);
+    await client.call("checkpoint");
+    // The old connection comes to life once more, and ends.
+    old.socket.resume();
+    if (!old.closed) old.send('42["end"]');
+    await waitFor(() => old.closed);
+    await publisher.call("publish", "half", [3]);
+    await client.count(4);
+    client.cut();
+    await client.connect();
+    assert.equal(client.recovered, true);
+    assert.deepEqual((await who(client)).data, { turn: 2 });
+    assert.deepEqual(said(client), numbers(0, 4));
+  });
+}
 
 test("what a worker that stood still says afterwards of a session that went elsewhere is refused and counted", async (t) => {
   const own = await startNode(OPTIONS, t);
@@ -190,6 +194,7 @@ test("volatile and local messages are not given later, and a string in them neve
   const neighbour = await connected(t, 0);
   await client.call("join", "v");
   await publisher.call("publish volatile", "v", "a string");
+  await client.count(1);
   await neighbour.call("publish locally", "v", "another string");
   await client.count(2);
   client.cut();

@@ -84,7 +84,10 @@ class Worker {
   }
 
   async answered(id: number): Promise<NonNullable<ReturnType<Worker["answer"]>>> {
-    return waitFor(() => this.answer(id));
+    await waitFor(() => this.answer(id));
+    const answer = this.answer(id);
+    assert.ok(answer !== undefined);
+    return answer;
   }
 
   release(): { id: number; pid: string; generation: number } {

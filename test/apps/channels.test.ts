@@ -110,6 +110,23 @@ test("who types is told to the others", async (t) => {
   assert.deepEqual(((event) => [event.from.name, event.typing])(await typing), ["Ada", true]);
 });
 
+test("a member whose connection broke is back in its rooms, has what was said meanwhile, and the others are told", async (t) => {
+  const { ada, bo, room } = await adaAndBo(t);
+  const { id } = bo;
+  const left = next(ada, "member:left");
+  bo.io.engine.close();
+  await left;
+  assert.equal((await ask(ada, "room:publish", { room, text: "missed" })).ok, true);
+  const joined = next<{ member: { id: string; name: string; worker: number } }>(ada, "member:joined");
+  const missed = next<{ text: string }>(bo, "message");
+  bo.connect();
+  assert.equal((await missed).text, "missed");
+  const { member } = await joined;
+  assert.deepEqual([bo.recovered, bo.id, member.id, member.name], [true, id, id, "Bo"]);
+  assert.equal(member.worker, await workerOf(bo), "where it is now");
+  assert.deepEqual(names(await ask(bo, "room:members", { room })), ["Ada", "Bo"]);
+});
+
 test("the list of rooms counts the members on all workers", async (t) => {
   const { ada, room } = await adaAndBo(t);
   const { rooms: listed, partial } = await ask(ada, "room:list");

@@ -60,6 +60,10 @@ export class ChannelsPage {
     await this.page.locator(`[data-testid="transport"][data-path="${path}"]`).waitFor();
   }
 
+  async recoveries(): Promise<number> {
+    return Number(await this.get("recoveries").textContent());
+  }
+
   async reconnects(): Promise<number> {
     return Number(await this.get("reconnects").textContent());
   }

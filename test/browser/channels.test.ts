@@ -203,6 +203,33 @@ test("a dropped connection comes back by itself, joins its room again, and sends
   ada.assertNoErrors({ afterFailures: true });
 });
 
+test("a page that was away shows what was said meanwhile, in order, and is the same member as before", async () => {
+  const [ada, bo] = await openOnTwoWorkers(browser, node.url);
+  const room = newRoom();
+  await ada.join("Ada", room);
+  await bo.join("Bo", room);
+  await ada.usesTransports("polling websocket");
+  await ada.page.context().setOffline(true);
+  const texts = ["one", "two", "three"].map((text) => `${text} in ${room}`);
+  for (const text of texts) await bo.say(text);
+  await bo.listsMembers("Bo");
+  await ada.page.context().setOffline(false);
+  for (const text of texts) await ada.shows(text);
+  await ada.page.getByText("You are back, and have missed nothing.").waitFor();
+  assert.equal(await ada.recoveries(), 1);
+  await ada.listsMembers("Ada", "Bo");
+  await bo.listsMembers("Ada", "Bo");
+  for (const text of texts) assert.equal(await ada.page.getByText(text, { exact: true }).count(), 1, "shown once");
+  const shown = await ada.page.getByTestId("messages").textContent();
+  const places = texts.map((text) => shown?.indexOf(text) ?? -1);
+  assert.deepEqual(
+    places,
+    places.toSorted((a, b) => a - b),
+  );
+  ada.assertNoErrors({ afterFailures: true });
+  bo.assertNoErrors();
+});
+
 test("both pages come back and talk again after the workers that served them were killed", async () => {
   const [ada, bo] = await openOnTwoWorkers(browser, node.url);
   const room = newRoom();

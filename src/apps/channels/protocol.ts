@@ -16,6 +16,9 @@
  *
  * The other members of a room hear `member:joined` and `member:left` { room, member }, `message`
  * { room, id, at, from, text }, `image` { room, id, at, from, type, image } and `typing` { room, from, typing }.
+ *
+ * With recovery on each of these has one more argument, which only Socket.IO's client needs. A client that was recovered is in its rooms; the other
+ * members hear `member:joined` of it, with the same id.
  */
 import { z } from "zod";
 
@@ -83,7 +86,7 @@ export interface Failure {
 export type Success = { readonly ok: true } & Readonly<Record<string, unknown>>;
 export type Answer = Success | Failure;
 
-/** A member as others see it. `id` is the socket's, so a reconnected client is a new member. */
+/** A member as others see it. `id` is the socket's, so a client that reconnects without being recovered is a new member. */
 export interface Member {
   readonly id: string;
   readonly name: string;

@@ -55,6 +55,15 @@ export class Session {
     socket.on("disconnecting", () => {
       for (const room of channelsOf(socket.rooms)) this.#announce("member:left", room);
     });
+    if (socket.recovered) this.#returned();
+  }
+
+  /** In its rooms again, perhaps on another worker: the others were told that it left, or its worker died without a word. */
+  #returned(): void {
+    const { node, worker } = this.#context.limpet;
+    if (this.#member === undefined) return;
+    (this.#socket.data as { member?: Member }).member = { ...this.#member, node: node.id, worker: worker.slot };
+    for (const room of channelsOf(this.#socket.rooms)) this.#announce("member:joined", room);
   }
 
   /** Never rejects. */

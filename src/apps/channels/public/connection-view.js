@@ -15,7 +15,7 @@ export function showConnection(connection) {
   let rtt = null;
 
   const render = () => {
-    const { state, server, transports, transport, reconnects, forcedPolling } = connection;
+    const { state, server, transports, transport, reconnects, recoveries, forcedPolling } = connection;
     const pill = byId("state");
     // A live region speaks at each write, so only changes are written.
     if (pill.dataset.state !== state) {
@@ -25,6 +25,7 @@ export function showConnection(connection) {
     renderTransport(transports, transport);
     renderServer(server);
     byId("reconnects").textContent = String(reconnects);
+    byId("recoveries").textContent = String(recoveries);
     const drop = byId("drop");
     drop.disabled = state !== "connected" && state !== "closed";
     drop.textContent = state === "closed" ? "Connect again" : "Drop connection";

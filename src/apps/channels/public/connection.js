@@ -22,6 +22,8 @@ export class Connection extends EventTarget {
   /** The present connection's answer to `whoami`: { id, node, worker, pid, limits }; null until it is there. */
   server = null;
   reconnects = 0;
+  /** How often the server still had the session, and all that was missed. */
+  recoveries = 0;
   forcedPolling = false;
   socket;
 
@@ -84,7 +86,7 @@ export class Connection extends EventTarget {
   }
 
   #onConnect() {
-    this.#set({ state: "connected" });
+    this.#set({ state: "connected", recoveries: this.recoveries + (this.socket.recovered ? 1 : 0) });
     this.dispatchEvent(new Event("online"));
     void this.#measure();
   }

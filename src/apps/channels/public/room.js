@@ -1,5 +1,5 @@
 /**
- * One room: joins it, joins again after each reconnect, and sends in order. What is written while the connection is
+ * One room: joins it, joins again after each reconnect unless the server has kept its place, and sends in order. What is written while the connection is
  * away waits; what was sent but not confirmed is left to the reader, since sending it again could show it twice.
  */
 import { byId } from "./dom.js";
@@ -19,6 +19,8 @@ export class Room {
   #identity = null;
   /** The socket id that is in the room now; null while there is none. */
   #joinedAs = null;
+  /** The socket id that was in the room when the connection broke. */
+  #lostAs = null;
   #entering = false;
   #waiting = [];
   #sending = false;
@@ -66,6 +68,7 @@ export class Room {
   async join(identity) {
     this.#messages.clear();
     this.#members.clear();
+    this.#lostAs = null;
     this.#identity = identity;
     try {
       await this.#enter();
@@ -82,6 +85,7 @@ export class Room {
     this.#typingSender.stop();
     this.#identity = null;
     this.#joinedAs = null;
+    this.#lostAs = null;
     this.#waiting = [];
     this.#typingView.clear();
     await this.#quietly(this.#connection.request("room:leave", { room }));
@@ -147,7 +151,14 @@ export class Room {
 
   async #rejoin() {
     if (this.#identity === null || this.#joinedAs !== null || this.#entering) return;
-    const { id } = this.#connection.socket;
+    const { id, recovered } = this.#connection.socket;
+    if (recovered && id === this.#lostAs) {
+      this.#joinedAs = id;
+      this.#messages.note("You are back, and have missed nothing.");
+      void this.#refresh();
+      void this.#flush();
+      return;
+    }
     try {
       await this.#enter();
       this.#messages.note("You are back.");
@@ -160,6 +171,7 @@ export class Room {
 
   #onDisconnect() {
     if (this.#joinedAs !== null) this.tell("The connection is gone. Coming back…");
+    this.#lostAs = this.#joinedAs ?? this.#lostAs;
     this.#joinedAs = null;
     this.#typingView.clear();
   }

@@ -29,6 +29,8 @@ export interface AdapterOptions {
   readonly rooms: RoomBound;
   /** Called with each namespace when it is made, before anybody joins it. */
   readonly onNamespace: (nsp: JoinedNamespace) => void;
+  /** What is written to clients meanwhile has a bound of its own, and does not count for what may wait for them. */
+  readonly uncounted: (write: () => void) => void;
 }
 
 /** @returns what `io.adapter()` takes, without recovery */

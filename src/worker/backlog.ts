@@ -40,6 +40,7 @@ export class Backlog {
   readonly #onCutOff: OnCutOff;
   /** What Engine.IO keeps, of sessions for which it keeps something. */
   readonly #waiting = new Map<Socket, Waiting>();
+  #isUncounted = false;
 
   constructor(limits: BacklogLimits, unread: UnreadAnswers, onCutOff: OnCutOff) {
     this.#limits = limits;
@@ -50,13 +51,23 @@ export class Backlog {
 
   /** A packet is about to be kept because the transport cannot take it now. */
   add(session: Socket, bytes: number): void {
-    if (session.readyState !== "open") return;
+    if (session.readyState !== "open" || this.#isUncounted) return;
     let kept = this.#waiting.get(session);
     if (kept === undefined) this.#waiting.set(session, (kept = { bytes: 0, packets: 0 }));
     kept.packets++;
     kept.bytes += Math.min(bytes, this.#mostBytes);
     if (kept.packets > this.#limits.maxBufferedPackets) this.cutOff(session, "packets");
     else if (this.#bytes(session, kept) > this.#limits.maxBufferedBytes) this.cutOff(session, "bytes");
+  }
+
+  /** What `write` has kept for clients does not count: it has a bound of its own. */
+  uncounted(write: () => void): void {
+    this.#isUncounted = true;
+    try {
+      write();
+    } finally {
+      this.#isUncounted = false;
+    }
   }
 
   /** What was kept has been handed to the transport, or the session is over. */

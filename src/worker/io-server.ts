@@ -19,7 +19,7 @@ import type { Recovery } from "./recovery/recovery.js";
 export interface IoServerOptions {
   readonly httpServer: HttpServer;
   readonly engine: Engine;
-  readonly adapter: Omit<AdapterOptions, "rooms" | "onNamespace">;
+  readonly adapter: Omit<AdapterOptions, "rooms" | "onNamespace" | "uncounted">;
   readonly bounds: Bounds;
   /** Undefined: clients that come back start anew. */
   readonly recovery?: Recovery | undefined;
@@ -48,6 +48,7 @@ export function createIoServer({
     ...adapter,
     rooms: bounds.rooms,
     onNamespace: (nsp) => bounds.clients.guard(nsp),
+    uncounted: (write: () => void) => bounds.backlog.uncounted(write),
   };
   const io = new Server({
     ...toServerOptions(socketio),

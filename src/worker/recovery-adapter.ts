@@ -41,6 +41,7 @@ export function createRecoveryAdapter(
 
 export class RecoveryAdapter extends HubAdapter {
   readonly #recovery: Recovery;
+  readonly #uncounted: AdapterOptions["uncounted"];
   /** By socket id. */
   readonly #sessions = new Map<string, LiveSession>();
   /** The socket whose `emit` is about to call {@link broadcast}. */
@@ -48,6 +49,7 @@ export class RecoveryAdapter extends HubAdapter {
 
   constructor(nsp: NamespaceInternals, options: AdapterOptions, recovery: Recovery) {
     super(nsp, options);
+    this.#uncounted = options.uncounted;
     this.#recovery = recovery;
   }
 
@@ -173,7 +175,10 @@ export class RecoveryAdapter extends HubAdapter {
     socket.packet = (...args) => {
       delete (socket as Partial<RecoverableSocket>).packet;
       packet(...args);
-      for (const encoded of arrival.events(this.#encoder)) socket.client.writeToEngine(encoded, packetOptions({}));
+      // Bounded by recovery.maxMissedBytes: were it counted, a client that missed much would be cut off each time it comes back.
+      this.#uncounted(() => {
+        for (const encoded of arrival.events(this.#encoder)) socket.client.writeToEngine(encoded, packetOptions({}));
+      });
     };
   }
 

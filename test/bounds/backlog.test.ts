@@ -204,3 +204,16 @@ test("Socket.IO's Client is what the bounds look into", async (t) => {
   const { client: internal } = socket as unknown as { client: ClientInternals };
   assert.equal(internal.id, socket.conn["id"]);
 });
+
+test("what has a bound of its own does not count, and what follows it does", async (t) => {
+  const { server, socket, session } = await betweenPolls(t);
+  server.bounds.backlog.uncounted(() => {
+    for (let n = 0; n < 150; n++) socket.emit("missed", n);
+  });
+  for (let n = 0; n < 100; n++) socket.emit("n", n);
+  assert.equal((await session.poll()).length, 250);
+  assert.equal(socket.conn.readyState, "open");
+  const ended = reasonOf(socket);
+  for (let n = 0; n < 101; n++) socket.emit("n", n);
+  assert.equal(await ended, "slow consumer");
+});

@@ -11,7 +11,7 @@ import { sidPrefix } from "../../src/routing/address.js";
 import { BoundedLog } from "../../src/telemetry/bounded-log.js";
 import { createLogger } from "../../src/telemetry/log.js";
 import { createWorkerMetrics, type WorkerMetrics } from "../../src/telemetry/worker-metrics.js";
-import { createBounds } from "../../src/worker/bounds.js";
+import { createBounds, type Bounds } from "../../src/worker/bounds.js";
 import { Engine } from "../../src/worker/engine.js";
 import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
@@ -31,6 +31,7 @@ export interface GatedServer {
   readonly port: number;
   readonly hub: SlowHub;
   readonly metrics: WorkerMetrics;
+  readonly bounds: Bounds;
 }
 
 /** Both ways to write to a WebSocket; what a test shows of one holds for the other. */
@@ -135,5 +136,5 @@ export async function startGatedServer(
     httpServer.closeAllConnections();
     await io.close();
   });
-  return { io, engine, port: (httpServer.address() as AddressInfo).port, hub, metrics };
+  return { io, engine, port: (httpServer.address() as AddressInfo).port, hub, metrics, bounds };
 }

@@ -62,10 +62,17 @@ function inOrder(
 ): MissedEntry[] {
   const { tag: spokenOf } = offset ?? session.life ?? session.since;
   const base = claims.filter((claim) => claim.tag === spokenOf).reduce(mergeClaims);
+  let streamId = claims.map((claim) => claim.streamId).reduce(laterStreamId);
   if (spokenOf === tag) {
-    return entries.toSorted((a, b) => a.pos - b.pos).map((entry) => ({ entry, claim: { ...base, pos: entry.pos } }));
+    return entries
+      .toSorted((a, b) => a.pos - b.pos)
+      .map((entry) => {
+        // Of others all that the stream has before it came before it, and so did those of this node: these were here before they went there.
+        if (entry.origin?.tag !== tag) streamId = laterStreamId(streamId, entry.streamId);
+        return { entry, claim: { ...base, pos: entry.pos, streamId } };
+      });
   }
-  const streamId = laterStreamId(base.streamId, log.streamId);
+  streamId = laterStreamId(streamId, log.streamId);
   return entries.toSorted(byStream).map((entry) => ({
     entry,
     claim:

@@ -29,7 +29,7 @@ export class RawClient {
   /** The server has disconnected the socket, and left the connection open. */
   ended = false;
   readonly #scope: Scope;
-  readonly #port: number;
+  #port: number;
   readonly #nsp: string;
   #session: WebSocketSession | undefined;
   #acks = new Map<number, (value: unknown) => void>();
@@ -64,10 +64,16 @@ export class RawClient {
   /**
    * Opens a connection and joins the namespace, with what it knows of its session.
    *
+   * @param port of the node; the last one unless told
    * @param slot of the worker; any unless told
    * @param stopAt breaks the connection off as soon as so many events have come; the rest is not looked at
    */
-  async connect({ slot, stopAt }: { slot?: number; stopAt?: (count: number) => boolean } = {}): Promise<void> {
+  async connect({
+    port = this.#port,
+    slot,
+    stopAt,
+  }: { port?: number; slot?: number; stopAt?: (count: number) => boolean } = {}): Promise<void> {
+    this.#port = port;
     const session = await this.#open(slot);
     this.#session = session;
     this.#onReceived = stopAt;

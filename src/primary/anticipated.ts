@@ -38,7 +38,7 @@ export class Anticipated<Peer> {
   }
 
   addMembers(nsp: string, names: readonly string[], into: Set<Peer>): void {
-    const entry = this.#namespaces.get(nsp);
+    const entry = this.#namespaces.size === 0 ? undefined : this.#namespaces.get(nsp);
     if (entry === undefined) return;
     if (names.length === 0) for (const peer of entry.everyone.keys()) into.add(peer);
     for (const name of names) for (const peer of entry.rooms.get(name)?.keys() ?? []) into.add(peer);

@@ -312,3 +312,32 @@ test("the workers are replaced by a reload: their clients come back to the new o
     assert.ok(slot >= 2, "a new worker");
   }
 });
+
+test("a client of quiet rooms is recovered although what it received last is long gone from the log: its pongs have spoken for it", async (t) => {
+  const env = {
+    LIMPET_SOCKETIO_PING_INTERVAL: "300",
+    LIMPET_SOCKETIO_PING_TIMEOUT: "5000",
+    LIMPET_RECOVERY_MAX_LOG_BYTES: "100000",
+  };
+  const own = await startNode({ ...OPTIONS, env }, t);
+  const client = await connected(t, 0, own);
+  const publisher = await connected(t, 1, own);
+  await client.call("join", "quiet");
+  await publisher.call("publish", "quiet", [0]);
+  await client.count(1);
+  await publisher.call(
+    "publish",
+    "busy",
+    numbers(0, 400).map(() => "x".repeat(100)),
+  );
+  assert.ok((await own.metric("limpet_recovery_log_entries")) < 300, "the log has forgotten the first message");
+  // Where the log stands is told once a second, and signs of life are reported once a second.
+  const { pings } = client;
+  await client.until(() => client.pings >= pings + 10);
+  client.cut();
+  await publisher.call("publish", "quiet", [1]);
+  await client.connect({ slot: 1 });
+  assert.equal(client.recovered, true);
+  await client.count(2);
+  assert.deepEqual(said(client), [0, 1]);
+});

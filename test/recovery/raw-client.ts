@@ -28,6 +28,8 @@ export class RawClient {
   offset: string | undefined;
   /** The server has disconnected the socket, and left the connection open. */
   ended = false;
+  /** Pings that it has answered. */
+  pings = 0;
   readonly #scope: Scope;
   #port: number;
   readonly #nsp: string;
@@ -164,8 +166,10 @@ export class RawClient {
 
   #onPacket(session: WebSocketSession, packet: string | Buffer): void {
     if (Buffer.isBuffer(packet)) this.#onBinary(packet);
-    else if (packet === "2") session.send("3");
-    else if (packet.startsWith("40")) this.#onConnect(this.#bodyOf(packet));
+    else if (packet === "2") {
+      session.send("3");
+      this.pings++;
+    } else if (packet.startsWith("40")) this.#onConnect(this.#bodyOf(packet));
     else if (packet.startsWith("41")) this.ended = true;
     else if (packet.startsWith("42")) this.#onEvent(JSON.parse(this.#bodyOf(packet)) as unknown[]);
     else if (packet.startsWith("43")) this.#onAck(this.#bodyOf(packet));

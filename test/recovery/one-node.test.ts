@@ -258,6 +258,12 @@ test("a session that ended by the server's word, or one of another namespace, or
   await stranger.connect();
   assert.equal(stranger.recovered, false);
   assert.ok(stranger.pid !== "nobody's");
+  const loud = new RawClient(t, { port: node.port });
+  loud.pid = "p".repeat(400_000);
+  loud.offset = "o".repeat(400_000);
+  await loud.connect();
+  assert.equal(loud.recovered, false);
+  assert.ok(loud.pid.length < 100);
 });
 
 test("whoever comes back after the time is over starts anew, and so does one whose messages are not kept any more", async (t) => {

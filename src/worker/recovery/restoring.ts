@@ -31,6 +31,9 @@ interface Ask {
 type Restored = Extract<RecoveryDown, { t: "restored" }>;
 
 const MAX_ATTEMPTS = 3;
+/** Both are what a client says. A longer one is none of limpet's, which a part of it shows as well. */
+const MAX_PID_LENGTH = 64;
+const MAX_OFFSET_LENGTH = 256;
 const NOBODY: ReadonlyMap<string, Arrival> = new Map();
 
 export class Restoring {
@@ -68,7 +71,8 @@ export class Restoring {
 
   /** @returns undefined: the client starts anew */
   ask(nsp: string, pid: string, offset: string): Promise<Arrival | undefined> {
-    return new Promise((resolve) => this.#ask(nsp, pid, offset, 1, resolve));
+    const [askedPid, askedOffset] = [pid.slice(0, MAX_PID_LENGTH), offset.slice(0, MAX_OFFSET_LENGTH)];
+    return new Promise((resolve) => this.#ask(nsp, askedPid, askedOffset, 1, resolve));
   }
 
   /** Call before the publication is on the wire to its receivers. */

@@ -10,7 +10,8 @@ import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
 import type { Publish } from "../link/messages.js";
 import { eventText, messageFrame } from "./event-frame.js";
-import type { EventOptions, HubPort, PortAdapter } from "./hub-port.js";
+import type { PortAdapter } from "./deliveries.js";
+import type { EventOptions, HubPort } from "./hub-port.js";
 import {
   PacketType,
   type AdapterInternals,

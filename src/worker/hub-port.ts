@@ -1,7 +1,7 @@
 /**
  * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
  */
-import { MessageType, type BroadcastFlags } from "socket.io-adapter";
+import type { BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
 import type {
   Beat,
@@ -15,11 +15,11 @@ import type {
 } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { RecoveryDown, RecoveryUp, Unicast } from "../link/recovery-messages.js";
-import { decodePayload, encodeEvent, encodePayload, EVENT_ARGS_AT, type Payload } from "../link/payload.js";
-import { checkForeignMessage } from "./foreign-message.js";
+import { decodePayload, encodeEvent, encodePayload, type Payload } from "../link/payload.js";
+import { Deliveries, requestIdOf, type DeliveryHandler, type PortAdapter } from "./deliveries.js";
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
-import type { SessionBatch } from "./recovery/session-report.js";
+import type { ChangeBatch } from "./recovery/change-report.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
 
@@ -31,19 +31,11 @@ export interface PortWire {
   offer(frame: readonly Buffer[]): boolean;
 }
 
-/** One namespace's adapter, as the port sees it. */
-export interface PortAdapter {
-  /** A plain event from another worker. @param args its name and arguments, as a JSON array. @param isLogged clients that are away get it later */
-  onEvent(args: string, event: NonNullable<Deliver["event"]>, isLogged: boolean): void;
-  /** @param bytes of the payload it was read from */
-  onDeliver(from: number, type: number, data: unknown, isLogged: boolean, bytes: number): void;
-}
-
 /** Recovery, as the port sees it. */
 export interface PortRecovery {
   /** Everything up to this position that is for this worker comes before the next message. */
   advance(pos: number, streamId: string | undefined): void;
-  takeChanges(): SessionBatch | undefined;
+  takeChanges(): ChangeBatch | undefined;
   onMessage(message: RecoveryDown, body: Buffer): void;
 }
 
@@ -53,7 +45,7 @@ export interface EventOptions {
   readonly flags: BroadcastFlags;
 }
 
-export interface PortHandler {
+export interface PortHandler extends DeliveryHandler {
   onSiblings(siblings: readonly Sibling[]): void;
   /** @param complete whether a node that is not among them is known to live no more */
   onNodes(nodes: readonly RemoteNode[], complete: boolean): void;
@@ -63,10 +55,6 @@ export interface PortHandler {
   onDropped(): void;
   /** An answer for another worker (an ack's value, a socket's data) that cannot be serialised. */
   onUnserializable(error: unknown): void;
-  /** What a listener of the app threw at a message of another server: it has had it, and the worker goes on. */
-  onListenerError(error: unknown): void;
-  /** A message of another server that is not what it says. */
-  onUnreadable(error: unknown): void;
 }
 
 export class HubPort {
@@ -79,6 +67,7 @@ export class HubPort {
   readonly #seeks = new Map<number, () => void>();
   #nextSeek = 1;
   readonly #interest: InterestReport;
+  readonly #deliveries: Deliveries;
   #recovery: PortRecovery | undefined;
 
   constructor(wire: PortWire, gate: JoinGate, handler: PortHandler) {
@@ -89,6 +78,9 @@ export class HubPort {
       () => this.#recovery?.takeChanges(),
     );
     this.#handler = handler;
+    this.#deliveries = new Deliveries(this.#adapters, handler, (from, nsp, requestId) =>
+      this.reply(from, nsp, NOTHING, { requestId }),
+    );
   }
 
   /** Call before the first socket is there. Without it recovery is off. */
@@ -299,57 +291,12 @@ export class HubPort {
   #onDeliver(message: Deliver, body: Buffer): void {
     if (message.pos !== undefined) this.#recovery?.advance(message.pos, message.streamId);
     try {
-      const adapter = this.#adapters.get(message.nsp);
-      if (message.event !== undefined) {
-        this.#handEvent(adapter, message.event, body, message.pos !== undefined);
-        return;
-      }
-      const data = this.#read(message, body);
-      if (data === undefined) return;
-      if (adapter !== undefined) this.#hand(adapter, message, data, body.length);
-      else if (requestIdOf(data) !== "")
-        this.reply(message.from, message.nsp, NOTHING, { requestId: requestIdOf(data) });
+      this.#deliveries.take(message, body);
     } finally {
       if (message.settle !== undefined) {
         this.#interest.flush();
         this.#send({ t: "settled", n: message.settle });
       }
-    }
-  }
-
-  #handEvent(
-    adapter: PortAdapter | undefined,
-    event: NonNullable<Deliver["event"]>,
-    body: Buffer,
-    isLogged: boolean,
-  ): void {
-    try {
-      adapter?.onEvent(body.toString("utf8", EVENT_ARGS_AT, EVENT_ARGS_AT + event.bytes), event, isLogged);
-    } catch (error) {
-      this.#handler.onListenerError(error);
-    }
-  }
-
-  #hand(adapter: PortAdapter, { from, type, pos }: Deliver, data: unknown, bytes: number): void {
-    try {
-      adapter.onDeliver(from, type, data, pos !== undefined, bytes);
-    } catch (error) {
-      // A broadcast from outside throws where Socket.IO cannot encode it, nested too deep, say; all else is what the app's listeners throw.
-      if (from === OUTSIDE_WID && type === (MessageType.BROADCAST as number)) this.#handler.onUnreadable(error);
-      else this.#handler.onListenerError(error);
-    }
-  }
-
-  /** @returns undefined where it came from outside and cannot be read */
-  #read({ from, type, bin }: Deliver, body: Buffer): unknown {
-    if (from !== OUTSIDE_WID) return decodePayload({ bin, body });
-    try {
-      const data = decodePayload({ bin, body });
-      checkForeignMessage(type, data);
-      return data;
-    } catch (error) {
-      this.#handler.onUnreadable(error);
-      return undefined;
     }
   }
 
@@ -363,9 +310,4 @@ export class HubPort {
   #send(message: UpMessage, body?: Buffer): void {
     this.#wire.send(message, body);
   }
-}
-
-function requestIdOf(data: unknown): string {
-  const id = (data as { requestId?: unknown }).requestId;
-  return typeof id === "string" ? id : "";
 }

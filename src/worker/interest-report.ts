@@ -4,13 +4,13 @@
  */
 import type { InterestChange, UpMessage } from "../link/messages.js";
 import type { JoinGate } from "./join-gate.js";
-import type { SessionBatch } from "./recovery/session-report.js";
+import type { ChangeBatch } from "./recovery/change-report.js";
 
 export class InterestReport {
   readonly #send: (message: UpMessage, body?: Buffer) => void;
   readonly #gate: JoinGate;
   /** Takes the changes of sessions that are to go along. */
-  readonly #takeSessions: () => SessionBatch | undefined;
+  readonly #takeSessions: () => ChangeBatch | undefined;
   #changes: InterestChange[] = [];
   #isDue = false;
   /** Number the next batch of changes will carry. */
@@ -22,7 +22,7 @@ export class InterestReport {
   constructor(
     send: (message: UpMessage, body?: Buffer) => void,
     gate: JoinGate,
-    takeSessions: () => SessionBatch | undefined,
+    takeSessions: () => ChangeBatch | undefined,
   ) {
     this.#send = send;
     this.#gate = gate;

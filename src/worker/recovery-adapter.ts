@@ -15,16 +15,14 @@ import {
   type AdapterInternals,
   type NamespaceInternals,
   type Packet,
-  type PacketOptions,
   type RecoverableSocket,
   type SocketInternals,
 } from "./internals.js";
 import type { Arrival } from "./recovery/arrival.js";
-import { encodeForClient, packetOf, type EventContent } from "./recovery/event-content.js";
-import type { LiveSession } from "./recovery/live-session.js";
+import { encodeForClient, packetOf, packetOptions, type EventContent } from "./recovery/event-content.js";
+import { NamespaceSessions } from "./recovery/namespace-sessions.js";
 import { isFor } from "./recovery/own-publications.js";
 import type { Recovery } from "./recovery/recovery.js";
-import { fromBytes, NO_DATA } from "./recovery/session-data.js";
 
 /** @returns what `io.adapter()` takes, with recovery */
 export function createRecoveryAdapter(
@@ -41,16 +39,20 @@ export function createRecoveryAdapter(
 
 export class RecoveryAdapter extends HubAdapter {
   readonly #recovery: Recovery;
-  readonly #uncounted: AdapterOptions["uncounted"];
-  /** By socket id. */
-  readonly #sessions = new Map<string, LiveSession>();
+  readonly #sessions: NamespaceSessions;
   /** The socket whose `emit` is about to call {@link broadcast}. */
   #emitter: RecoverableSocket | undefined;
 
   constructor(nsp: NamespaceInternals, options: AdapterOptions, recovery: Recovery) {
     super(nsp, options);
-    this.#uncounted = options.uncounted;
     this.#recovery = recovery;
+    this.#sessions = new NamespaceSessions(nsp, recovery, {
+      port: options.port,
+      uncounted: options.uncounted,
+      encoder: this.#encoder,
+      emit: emitToOne,
+      roomsOf: (id) => [...(this.sids.get(id) ?? [])].filter(isShared),
+    });
   }
 
   override addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
@@ -58,59 +60,28 @@ export class RecoveryAdapter extends HubAdapter {
     const joined = [...rooms].filter((room) => isShared(room) && before?.has(room) !== true);
     const refusal = super.addAll(id, rooms);
     if (refusal !== undefined) return refusal;
-    const session = this.#sessions.get(id);
-    const arrival = this.#arrivals.get(id);
-    const socket = this.nsp.sockets.get(id);
-    if (session !== undefined) {
-      if (joined.length > 0) this.#reportJoins(session, joined);
-    } else if (socket === undefined) {
-      // Its middlewares run; what it joins before it is connected counts when it is, unless it is back.
-      const added = joined.filter((room) => arrival?.rooms.has(room) === false);
-      if (arrival !== undefined && added.length > 0) this.#recovery.sessions.join(arrival, added);
-    } else if (arrival !== undefined) {
-      this.#resume(socket, arrival);
-    } else if (joined.includes(id)) {
-      this.#open(socket);
-    }
+    this.#sessions.joined(id, joined);
   }
 
   override del(id: SocketId, room: Room): void {
-    const session = this.#sessions.get(id) ?? this.#arrivals.get(id);
-    if (session !== undefined && this.sids.get(id)?.has(room) === true) this.#recovery.sessions.leave(session, room);
+    if (this.sids.get(id)?.has(room) === true) this.#sessions.leaves(id, room);
     void super.del(id, room);
   }
 
   override delAll(id: SocketId): void {
-    const session = this.#sessions.get(id);
-    if (session !== undefined) this.#recovery.sessions.end(session);
+    this.#sessions.end(id);
     super.delAll(id);
-    const arrival = this.#arrivals.get(id);
-    if (arrival === undefined) return;
-    // Refused by a middleware, or the connection is gone.
-    const isRefused = this.nsp._preConnectSockets.get(id)?.client.conn.readyState === "open";
-    this.#recovery.giveUp(arrival, isRefused);
   }
 
   override persistSession({ sid }: Parameters<HubAdapter["persistSession"]>[0]): void {
-    const session = this.#sessions.get(sid);
-    if (session !== undefined) this.#recovery.sessions.left(session);
+    this.#sessions.leave(sid);
   }
 
-  /** What the client has missed is written when it is connected: before that, it would keep it for ever where the connection is cut. */
+  /** What the client has missed is written once it is connected: what comes before that, a client keeps and hears twice where the connection breaks. */
   override async restoreSession(pid: string, offset: string): Promise<Session> {
-    const arrival = await this.#recovery.restoring.ask(this.nsp.name, pid, offset);
+    const session = await this.#sessions.restore(pid, offset);
     // The declared type leaves out what Socket.IO checks for.
-    if (arrival === undefined) return null as unknown as Session;
-    let data: unknown;
-    try {
-      data = fromBytes(arrival.data);
-    } catch (error) {
-      this.#recovery.giveUp(arrival, true);
-      throw error;
-    }
-    // By then Socket.IO has made the socket.
-    setImmediate(() => this.#attend(arrival));
-    return { sid: arrival.id, pid, rooms: [...arrival.rooms], data, missedPackets: [] };
+    return session === undefined ? (null as unknown as Session) : { ...session, missedPackets: [] };
   }
 
   override broadcast(packet: Packet, opts: BroadcastOptions): Promise<void> {
@@ -144,77 +115,6 @@ export class RecoveryAdapter extends HubAdapter {
 
   get #arrivals(): ReadonlyMap<string, Arrival> {
     return this.#recovery.restoring.arrivals(this.nsp.name);
-  }
-
-  #reportJoins(session: LiveSession, rooms: readonly string[]): void {
-    this.#recovery.sessions.join(session, rooms);
-    this.#recovery.sessions.mark(session);
-    this.port.holdUntilReported(session.socket.client.id);
-  }
-
-  #open(socket: RecoverableSocket): void {
-    socket.emit = emitToOne;
-    // Clients of Socket.IO 2 are not told their pid.
-    if (socket.client.conn.protocol === 3) return;
-    const session = this.#sessionOf(socket, 1, NO_DATA);
-    this.#recovery.sessions.open(session, [...(this.sids.get(socket.id) ?? [])].filter(isShared));
-    this.port.holdUntilReported(socket.client.id);
-  }
-
-  /** Its CONNECT packet comes next, and right behind that what it has missed: before anything that the app's listeners emit. */
-  #resume(socket: RecoverableSocket, arrival: Arrival): void {
-    if (arrival.isSuperseded) {
-      this.#recovery.giveUp(arrival, false);
-      queueMicrotask(() => this.#recovery.supersede(socket));
-      return;
-    }
-    socket.emit = emitToOne;
-    this.#recovery.sessions.resume(this.#sessionOf(socket, arrival.generation, arrival.data));
-    this.#recovery.restoring.resumed(arrival);
-    const packet = socket.packet.bind(socket);
-    socket.packet = (...args) => {
-      delete (socket as Partial<RecoverableSocket>).packet;
-      packet(...args);
-      // Bounded by recovery.maxMissedBytes: were it counted, a client that missed much would be cut off each time it comes back.
-      this.#uncounted(() => {
-        for (const encoded of arrival.events(this.#encoder)) socket.client.writeToEngine(encoded, packetOptions({}));
-      });
-    };
-  }
-
-  #sessionOf(socket: RecoverableSocket, generation: number, data: Buffer): LiveSession {
-    const { id, pid } = socket;
-    const session: LiveSession = {
-      nsp: this.nsp.name,
-      pid,
-      id,
-      generation,
-      socket,
-      forget: () => this.#sessions.delete(id),
-      data,
-      isMarked: false,
-      hasComplained: false,
-      life: undefined,
-    };
-    this.#sessions.set(id, session);
-    return session;
-  }
-
-  /** While the middlewares run, the connection may close, or the client come back over another one: then this socket must not come to life. */
-  #attend(arrival: Arrival): void {
-    const socket = this.nsp._preConnectSockets.get(arrival.id);
-    if (socket === undefined || this.#arrivals.get(arrival.id) !== arrival) return;
-    const { conn } = socket.client;
-    const bury = (): void => {
-      if (this.#arrivals.get(arrival.id) !== arrival) return;
-      conn.close(true);
-      socket._cleanup();
-      // Socket.IO calls it when the middlewares have answered; by then the id may be another socket's.
-      socket._cleanup = () => undefined;
-    };
-    arrival.onSuperseded = bury;
-    if (conn.readyState === "open") conn.once("close", bury);
-    else bury();
   }
 
   #emitTo(socket: RecoverableSocket, packet: Packet, flags: BroadcastFlags): void {
@@ -343,8 +243,4 @@ const { emit: stockEmit } = Socket.prototype as unknown as Pick<RecoverableSocke
 function emitToOne(this: RecoverableSocket, event: string, ...args: unknown[]): boolean {
   const adapter = this.adapter as RecoveryAdapter;
   return adapter.emitFrom(this, () => stockEmit.call(this, event, ...args));
-}
-
-function packetOptions({ volatile, compress }: BroadcastFlags): PacketOptions {
-  return { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
 }

@@ -1,7 +1,8 @@
 /** An event on its way to a client, with the claim behind its arguments. */
+import type { BroadcastFlags } from "socket.io-adapter";
 import { decodePayload, type Payload } from "../../link/payload.js";
 import { eventText } from "../event-frame.js";
-import { PacketType, type AdapterInternals, type Packet } from "../internals.js";
+import { PacketType, type AdapterInternals, type Packet, type PacketOptions } from "../internals.js";
 
 /** Its name and arguments: as a JSON array, or where binary is inside, as Socket.IO's packet. */
 export type EventContent = { readonly args: string } | { readonly packet: Packet };
@@ -27,4 +28,9 @@ export function encodeForClient(
 /** Of a broadcast's payload. */
 export function packetOf(payload: Payload): Packet {
   return (decodePayload(payload) as { packet: Packet }).packet;
+}
+
+/** What Engine.IO is told of events that are encoded already. */
+export function packetOptions({ volatile, compress }: BroadcastFlags): PacketOptions {
+  return { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
 }

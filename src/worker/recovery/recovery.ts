@@ -10,7 +10,7 @@ import type { Arrival } from "./arrival.js";
 import { ClaimClock } from "./claim-clock.js";
 import type { LiveSession } from "./live-session.js";
 import { Restoring } from "./restoring.js";
-import { SessionReport, type SessionBatch } from "./session-report.js";
+import { ChangeReport, type ChangeBatch } from "./change-report.js";
 import { Sessions } from "./sessions.js";
 
 export interface RecoveryOptions {
@@ -40,7 +40,7 @@ export class Recovery implements PortRecovery {
   readonly restoring: Restoring;
   readonly maxKeptBytes: number;
   readonly #port: HubPort;
-  readonly #report: SessionReport;
+  readonly #report: ChangeReport;
   readonly #checkpoints = new Map<number, (failed: boolean) => void>();
   #lastCheckpoint = 0;
   readonly #timer: NodeJS.Timeout;
@@ -48,7 +48,7 @@ export class Recovery implements PortRecovery {
   constructor({ tag, wid, port, gate, maxDataBytes, maxKeptBytes, onUnkept }: RecoveryOptions) {
     this.#port = port;
     this.maxKeptBytes = maxKeptBytes;
-    this.#report = new SessionReport(() => port.scheduleReport());
+    this.#report = new ChangeReport(() => port.scheduleReport());
     this.clock = new ClaimClock(tag, wid);
     this.sessions = new Sessions({
       clock: this.clock,
@@ -75,7 +75,7 @@ export class Recovery implements PortRecovery {
     this.clock.advance(pos, streamId);
   }
 
-  takeChanges(): SessionBatch | undefined {
+  takeChanges(): ChangeBatch | undefined {
     return this.#report.take();
   }
 

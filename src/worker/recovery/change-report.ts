@@ -1,12 +1,12 @@
 /** Changes of this worker's sessions, until the next interest message takes them along. */
 import type { SessionChange } from "../../link/recovery-messages.js";
 
-export interface SessionBatch {
+export interface ChangeBatch {
   readonly changes: readonly SessionChange[];
   readonly body: Buffer;
 }
 
-export class SessionReport {
+export class ChangeReport {
   readonly #due: () => void;
   #changes: SessionChange[] = [];
   #bodies: Buffer[] = [];
@@ -23,7 +23,7 @@ export class SessionReport {
   }
 
   /** @returns undefined where nothing has changed */
-  take(): SessionBatch | undefined {
+  take(): ChangeBatch | undefined {
     if (this.#changes.length === 0) return undefined;
     const batch = { changes: this.#changes, body: Buffer.concat(this.#bodies) };
     this.#changes = [];

@@ -33,6 +33,7 @@ export interface RestoresOptions {
   /** The last publication of that worker in the log. */
   readonly lastSeq: (wid: number) => number;
   readonly maxMissedBytes: number;
+  readonly maxMissedCount: number;
   readonly releaseTimeoutMs: number;
   readonly now: () => number;
   readonly onOutcome: (outcome: RecoveryOutcome) => void;
@@ -225,9 +226,9 @@ export class Restores {
     fleet()?.save(recordOf(session));
   }
   #missed({ offset }: Attempt, session: Session, history?: readonly LogEntry[]): ReturnType<typeof missedBy> {
-    const { tag, log, maxMissedBytes: maxBytes } = this.#options;
+    const { tag, log, maxMissedBytes: maxBytes, maxMissedCount: maxCount } = this.#options;
     const record = recordOf(session);
-    return missedBy({ tag, log, session: record, offset, maxBytes, ...(history && { history }) });
+    return missedBy({ tag, log, session: record, offset, maxBytes, maxCount, ...(history && { history }) });
   }
 
   #restored(

@@ -347,3 +347,26 @@ test("a client of quiet rooms is recovered although what it received last is lon
   await client.count(2);
   assert.deepEqual(said(client), [0, 1]);
 });
+
+test("a client that was away while 12,000 messages were said gets them all, and is not cut off as one that does not read", async (t) => {
+  const client = await connected(t, 0);
+  const publisher = await connected(t, 1);
+  await client.call("join", "many");
+  client.cut();
+  const padding = "x".repeat(100);
+  for (let n = 0; n < 12_000; n += 1_000)
+    await publisher.call(
+      "publish",
+      "many",
+      numbers(n, n + 1_000).map((value) => ({ value, padding })),
+    );
+  await client.connect({ slot: 1 });
+  assert.equal(client.recovered, true);
+  await client.count(12_000);
+  await publisher.call("publish", "many", [{ value: 12_000 }]);
+  await client.count(12_001);
+  assert.deepEqual(
+    said(client).map((one) => (one as { value: number }).value),
+    numbers(0, 12_001),
+  );
+});

@@ -6,7 +6,7 @@ import { waitFor } from "../support/wait.js";
 import type { Group, Move, Scenario } from "./scenario.js";
 
 const APP = "test/recovery/app.ts";
-const AWAY_MS = 1_500;
+const AWAY_MS = 3_000;
 const MAX_LOG_BYTES = 100_000;
 const MAX_MISSED_BYTES = 20_000;
 const MAX_DATA_BYTES = 1_000;
@@ -112,8 +112,8 @@ const comingBack: readonly Scenario[] = [
     run: async (node, t) => {
       const client = await connected(t, node);
       const other = await connected(t, node, 1);
-      client.cut();
       for (let i = 0; i < MAX_LOG_BYTES / 1_000; i++) await other.call("publish", "nobody", ["x".repeat(1_000)]);
+      client.cut();
       await client.connect({ slot: 1 });
       assert.equal(client.recovered, false);
     },

@@ -33,8 +33,11 @@ const twoNodes = { ...rooms, nodes: 2, workers: 2, publishers: [0, 1], apart: tr
 /** Where nobody on the first node survives. */
 const survivedBySecond = { ...twoNodes, publishers: [1, 1] } as const;
 
+/** It lasts until the last of them has noticed: who polls may have no connection to lose. */
 const cut = async ({ road, crowd }: Stage): Promise<void> => {
-  road.cut();
+  road.close();
+  await crowd.struck();
+  road.open();
   await crowd.back();
 };
 

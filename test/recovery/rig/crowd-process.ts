@@ -66,7 +66,8 @@ class Client {
       this.#lastHeardMs = atMs;
       this.heardAtHome++;
       (this.#heard[`${publisher} ${room}`] ??= []).push(n);
-      if (breaking && this.home !== undefined) this.#break();
+      // Not before what was decoded with it is out: what a stock client has not handed out when it is closed it keeps, and hands out when it is back.
+      if (breaking && this.home !== undefined) process.nextTick(() => this.#break());
     });
     this.#socket.on("unicast", (pid: number, n: number) => (this.#unicasts[pid] ??= []).push(n));
   }
@@ -77,6 +78,7 @@ class Client {
 
   /** In turns so that the server sees it, and as if the network had gone. */
   #break(): void {
+    if (!this.#socket.connected) return;
     const { transport } = this.#socket.io.engine as unknown as { transport: { ws?: { terminate(): void } } };
     if (transport.ws !== undefined && this.disconnects % 2 === 0) transport.ws.terminate();
     else this.giveUp();

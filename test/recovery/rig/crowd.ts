@@ -88,6 +88,11 @@ export class Crowd {
     await this.#until((status) => status.disconnects >= disconnects, `${disconnects} lost connections`, START_MS);
   }
 
+  /** Waits until everybody has lost a connection. */
+  async struck(): Promise<void> {
+    await this.#until(({ struck }) => struck === this.count, "all to lose their connection", BACK_MS);
+  }
+
   async report(): Promise<CrowdReport> {
     this.#report = undefined;
     this.#tell({ do: "report" });

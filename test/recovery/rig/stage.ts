@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Scope } from "../../support/children.js";
 import { startRedis } from "../../support/redis.js";
-import { startProxy, type Link, type TcpProxy } from "../../support/tcp-proxy.js";
+import { startProxy, type TcpProxy } from "../../support/tcp-proxy.js";
 import { allRooms, type CrowdOptions } from "./crowd-messages.js";
 import { Crowd } from "./crowd.js";
 import { Publisher } from "./publisher.js";
@@ -129,14 +129,10 @@ export class Road {
     this.#way.next = () => sites[turn++ % sites.length]?.port ?? 0;
   }
 
-  /** Breaks the connections that there are. */
-  cut(): void {
-    this.#proxy.cut(this.#present());
-  }
-
   /** Passes nothing on over the connections that there are, and leaves them open. */
   stall(): void {
-    this.#proxy.stall(this.#present());
+    const present = new Set(this.#proxy.links());
+    this.#proxy.stall((link) => present.has(link));
   }
 
   resume(): void {
@@ -150,11 +146,6 @@ export class Road {
 
   open(): void {
     this.#proxy.heal();
-  }
-
-  #present(): (link: Link) => boolean {
-    const present = new Set(this.#proxy.links());
-    return (link) => present.has(link);
   }
 }
 

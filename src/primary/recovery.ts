@@ -210,10 +210,10 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
 
   /** With what was sent to its client alone, as far as that may not have arrived. */
   #finalRecord(session: Session): SessionRecord {
-    const { nsp, id, since, life } = session;
+    const { nsp, id, since, life, unicastsAfter } = session;
     const { tag } = this.#options;
     const unicasts: LogEntry[] = [];
-    for (const entry of this.#log.behind(nsp, id, since.tag === tag ? since.pos : 0))
+    for (const entry of this.#log.behind(nsp, id, Math.max(unicastsAfter, since.tag === tag ? since.pos : 0)))
       if (entry.unicast && (life === undefined || !received(entry, life, tag))) unicasts.push(entry);
     return { ...recordOf(session), unicasts };
   }

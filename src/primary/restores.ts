@@ -178,12 +178,13 @@ export class Restores {
       claims.filter((claim) => claim.tag !== tag),
       now(),
     );
+    const unicastsAfter = log.pos;
     for (const unicast of record.unicasts ?? []) {
       const isReceived = claims.some((claim) => received(unicast, claim, tag));
       // From here on it is this node's: what the client says of its former one does not speak of it.
       if (!isReceived) log.append(unicast, (pos) => ({ tag, pos, wid: 0, seq: Number.MAX_SAFE_INTEGER }), now());
     }
-    const session = table.adopt(record, now());
+    const session = table.adopt(record, unicastsAfter, now());
     if (session === undefined) {
       this.#refuse(waiting.attempt, "evicted");
       return;
@@ -228,7 +229,17 @@ export class Restores {
   #missed({ offset }: Attempt, session: Session, history?: readonly LogEntry[]): ReturnType<typeof missedBy> {
     const { tag, log, maxMissedBytes: maxBytes, maxMissedCount: maxCount } = this.#options;
     const record = recordOf(session);
-    return missedBy({ tag, log, session: record, offset, maxBytes, maxCount, ...(history && { history }) });
+    const { unicastsAfter } = session;
+    return missedBy({
+      tag,
+      log,
+      session: record,
+      unicastsAfter,
+      offset,
+      maxBytes,
+      maxCount,
+      ...(history && { history }),
+    });
   }
 
   #restored(

@@ -13,6 +13,8 @@ export interface MissedQuery {
   readonly tag: string;
   readonly log: RoomLog;
   readonly session: Pick<SessionRecord, "nsp" | "rooms" | "since" | "life">;
+  /** Unicasts that stand in the log up to here are left out. */
+  readonly unicastsAfter: number;
   /** Undefined: the client has received nothing. */
   readonly offset: Claim | undefined;
   /** What the stream holds behind the client's claims and the log does not. */
@@ -31,7 +33,7 @@ export interface MissedEntry {
 
 /** @returns in the order in which they are to be written; `trimmed`: something that may have been missed is not held any more */
 export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed" | "too_large" {
-  const { tag, log, session, offset, history, maxBytes, maxCount } = query;
+  const { tag, log, session, unicastsAfter, offset, history, maxBytes, maxCount } = query;
   const claims = [offset, session.life, session.since].filter((claim) => claim !== undefined);
   if (history === undefined && !claims.some((claim) => reachesLog(claim, query))) return "trimmed";
 
@@ -42,6 +44,7 @@ export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed"
   const take = (entries: Iterable<LogEntry>, joined: Claim): void => {
     for (const entry of entries) {
       if (bytes > maxBytes || found.size > maxCount) return;
+      if (entry.unicast && entry.pos <= unicastsAfter) continue;
       if (found.has(entry) || entry.except.some((room) => roomNames.has(room))) continue;
       if (received(entry, joined, tag) || claims.some((claim) => received(entry, claim, tag))) continue;
       found.add(entry);

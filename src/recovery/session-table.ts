@@ -25,6 +25,8 @@ export interface Session {
   readonly rooms: Map<string, Claim>;
   data: Buffer;
   readonly since: Claim;
+  /** Unicasts that stand in this node's log up to here went with the session when it was handed on to another node, from which it has come back. */
+  readonly unicastsAfter: number;
   life: Claim | undefined;
   /** The worker that has it; undefined: it is away. */
   wid: number | undefined;
@@ -92,16 +94,36 @@ export class SessionTable {
 
   /** @returns false where the bounds do not allow for it, or the pid is taken */
   open(wid: number, session: NewSession): boolean {
-    const opened = { ...session, rooms: new Map(session.rooms), generation: 1, life: undefined, wid: undefined };
+    const opened = {
+      ...session,
+      rooms: new Map(session.rooms),
+      ...{ generation: 1, unicastsAfter: 0, life: undefined, wid: undefined },
+    };
     if (this.#sessions.has(session.pid) || !this.#insert(opened)) return false;
     this.#attach(opened, wid);
     return true;
   }
 
-  /** A session of another node; it is away until it is granted. @returns undefined where the bounds do not allow for it */
-  adopt(record: SessionRecord, nowMs: number): Session | undefined {
+  /**
+   * A session of another node; it is away until it is granted.
+   *
+   * @param unicastsAfter where this node's log was before what comes with the session
+   * @returns undefined where the bounds do not allow for it
+   */
+  adopt(record: SessionRecord, unicastsAfter: number, nowMs: number): Session | undefined {
     const { nsp, pid, id, generation, rooms, data, since, life } = record;
-    const session = { nsp, pid, id, generation, rooms: new Map(rooms), data, since, life, wid: undefined };
+    const session = {
+      nsp,
+      pid,
+      id,
+      generation,
+      rooms: new Map(rooms),
+      data,
+      since,
+      unicastsAfter,
+      life,
+      wid: undefined,
+    };
     if (!this.#insert(session)) return undefined;
     this.#away.set(session, nowMs);
     return session;

@@ -64,6 +64,7 @@ class Scene {
       tag: HERE,
       log: this.log,
       session,
+      unicastsAfter: 0,
       offset: undefined,
       maxBytes: 1_000_000,
       maxCount: 1_000,
@@ -96,6 +97,15 @@ test("what the offset or the last sign of life covers is not given again", () =>
   assert.deepEqual(scene.missed({ offset: at(first, { seq: 1 }) }), [second], "its worker's own, ahead of the log");
   assert.deepEqual(scene.missed({ offset: at(first), life: at(own) }), [second]);
   assert.deepEqual(scene.missed({ life: at(second) }), []);
+});
+
+test("unicasts that went with the session when it was handed on are not given, whoever they came from; what is behind them is", () => {
+  const scene = new Scene();
+  scene.publish(1, ["me"], { unicast: true });
+  const room = scene.publish(1, ["me"]);
+  const handedOn = scene.publish(1, ["me"], { unicast: true });
+  const after = scene.publish(1, ["me"], { unicast: true });
+  assert.deepEqual(scene.missed({ unicastsAfter: handedOn }), [room, after]);
 });
 
 test("messages from before a join, and those that leave the client out, are not given", () => {

@@ -121,7 +121,7 @@ test("a session of another node goes on in its generation, and is away until it 
   const sessions = table();
   const other = table();
   const record = { ...recordOf(opened(other, "p")), generation: 7, life: claim(3) };
-  const session = sessions.adopt(record, 0);
+  const session = sessions.adopt(record, 0, 0);
   assert.ok(session !== undefined);
   assert.deepEqual(recordOf(session), record);
   assert.equal(sessions.awayCount, 1);

@@ -46,7 +46,7 @@ export const recoverySchema = z.strictObject({
   maxMissedBytes: integerKey(
     [1024, MAX_QUEUE_BYTES],
     16_777_216,
-    "Bytes of missed messages one client may be sent when it comes back; one that missed more starts anew. At most three quarters of `client.maxBufferedBytes` and `client.maxBufferedPackets` in any case.",
+    "Bytes of missed messages one client may be sent when it comes back; one that missed more starts anew.",
     { unit: "bytes" },
   ),
 });

@@ -23,7 +23,6 @@ export interface RecoveryBounds {
   readonly maxLogBytes: number;
   /** What one client may be given at once. */
   readonly maxMissedBytes: number;
-  readonly maxMissedCount: number;
 }
 
 export interface RecoveryOptions extends Pick<
@@ -92,7 +91,6 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
       holder: (wid) => this.#holders.get(wid),
       lastSeq: (wid) => this.#seqs.get(wid) ?? 0,
       maxMissedBytes: bounds.maxMissedBytes,
-      maxMissedCount: bounds.maxMissedCount,
     });
   }
 

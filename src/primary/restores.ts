@@ -33,7 +33,6 @@ export interface RestoresOptions {
   /** The last publication of that worker in the log. */
   readonly lastSeq: (wid: number) => number;
   readonly maxMissedBytes: number;
-  readonly maxMissedCount: number;
   readonly releaseTimeoutMs: number;
   readonly now: () => number;
   readonly onOutcome: (outcome: RecoveryOutcome) => void;
@@ -227,7 +226,7 @@ export class Restores {
     fleet()?.save(recordOf(session));
   }
   #missed({ offset }: Attempt, session: Session, history?: readonly LogEntry[]): ReturnType<typeof missedBy> {
-    const { tag, log, maxMissedBytes: maxBytes, maxMissedCount: maxCount } = this.#options;
+    const { tag, log, maxMissedBytes: maxBytes } = this.#options;
     const record = recordOf(session);
     const { unicastsAfter } = session;
     return missedBy({
@@ -237,7 +236,6 @@ export class Restores {
       unicastsAfter,
       offset,
       maxBytes,
-      maxCount,
       ...(history && { history }),
     });
   }

@@ -21,8 +21,6 @@ export interface MissedQuery {
   readonly history?: readonly LogEntry[];
   /** Bodies of more than so many bytes are too much. */
   readonly maxBytes: number;
-  /** So are more than so many. */
-  readonly maxCount: number;
 }
 
 export interface MissedEntry {
@@ -33,7 +31,7 @@ export interface MissedEntry {
 
 /** @returns in the order in which they are to be written; `trimmed`: something that may have been missed is not held any more */
 export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed" | "too_large" {
-  const { tag, log, session, unicastsAfter, offset, history, maxBytes, maxCount } = query;
+  const { tag, log, session, unicastsAfter, offset, history, maxBytes } = query;
   const claims = [offset, session.life, session.since].filter((claim) => claim !== undefined);
   if (history === undefined && !claims.some((claim) => reachesLog(claim, query))) return "trimmed";
 
@@ -43,7 +41,7 @@ export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed"
   let bytes = 0;
   const take = (entries: Iterable<LogEntry>, joined: Claim): void => {
     for (const entry of entries) {
-      if (bytes > maxBytes || found.size > maxCount) return;
+      if (bytes > maxBytes) return;
       if (entry.unicast && entry.pos <= unicastsAfter) continue;
       if (found.has(entry) || entry.except.some((room) => roomNames.has(room))) continue;
       if (received(entry, joined, tag) || claims.some((claim) => received(entry, claim, tag))) continue;
@@ -55,7 +53,7 @@ export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed"
     if (history !== undefined) take(history.filter(isFor(session.nsp, room)), joined);
     take(log.behind(session.nsp, room, Math.max(after, posOf(joined, tag))), joined);
   }
-  if (bytes > maxBytes || found.size > maxCount) return "too_large";
+  if (bytes > maxBytes) return "too_large";
   return inOrder([...found], query, claims);
 }
 

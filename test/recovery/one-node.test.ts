@@ -353,7 +353,8 @@ test("a client that was away while 12,000 messages were said gets them all, and 
   const publisher = await connected(t, 1);
   await client.call("join", "many");
   client.cut();
-  const padding = "x".repeat(100);
+  // More than may wait for a client otherwise.
+  const padding = "x".repeat(450);
   for (let n = 0; n < 12_000; n += 1_000)
     await publisher.call(
       "publish",

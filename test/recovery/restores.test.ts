@@ -16,7 +16,6 @@ const AMPLE: RecoveryBounds = {
   maxSessionBytes: 1e6,
   maxLogBytes: 1e6,
   maxMissedBytes: 1e6,
-  maxMissedCount: 1e6,
 };
 
 type Restored = Extract<DownMessage, { t: "restored" }>;

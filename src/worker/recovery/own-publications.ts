@@ -42,9 +42,16 @@ export class OwnPublications {
     for (const { bytes } of this.#list.splice(0, this.#indexAfter(seq))) this.#bytes -= bytes;
   }
 
+  /** By halves: while many clients come back, each of them asks. */
   #indexAfter(seq: number): number {
-    const index = this.#list.findIndex(({ claim }) => claim.seq > seq);
-    return index < 0 ? this.#list.length : index;
+    let from = 0;
+    let to = this.#list.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#list[middle]?.claim.seq ?? Infinity) > seq) to = middle;
+      else from = middle + 1;
+    }
+    return from;
   }
 }
 

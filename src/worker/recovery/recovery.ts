@@ -43,7 +43,6 @@ export class Recovery implements PortRecovery {
   readonly #report: ChangeReport;
   readonly #checkpoints = new Map<number, (failed: boolean) => void>();
   #lastCheckpoint = 0;
-  readonly #timer: NodeJS.Timeout;
 
   constructor({ tag, wid, port, gate, maxDataBytes, maxKeptBytes, onUnkept }: RecoveryOptions) {
     this.#port = port;
@@ -64,10 +63,10 @@ export class Recovery implements PortRecovery {
       report: (change) => this.#report.add(change),
       maxKeptBytes,
     });
-    this.#timer = setInterval(() => {
+    const timer = setInterval(() => {
       if (port.queueBytes < SWEEP_BELOW_QUEUED_BYTES) this.sessions.sweep();
     }, SWEEP_MS);
-    this.#timer.unref();
+    timer.unref();
     port.recovery = this;
   }
 

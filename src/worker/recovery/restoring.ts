@@ -93,7 +93,9 @@ export class Restoring {
       if (ask.isShort) this.#askAgain(ask, arrival);
       else this.#receive(ask, arrival, session.seq);
     }
-    this.#own.forgetUpTo(Math.min(...[...this.#asks.values()].map(({ seq }) => seq)));
+    // The one that has waited longest asked first.
+    const [oldest] = this.#asks.values();
+    this.#own.forgetUpTo(oldest?.seq ?? Infinity);
   }
 
   /** Its socket is connected, or never will be. The session's last changes were reported before. */

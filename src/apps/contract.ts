@@ -40,6 +40,15 @@ export interface Limpet {
    * @throws Error where the socket is not connected, its data cannot be serialised or is too large, or Redis is away; the node keeps what it can
    */
   checkpoint(socket: Socket): Promise<void>;
+  /**
+   * Counts one connect of a user, whoever the app or its tokens say that it is, and lets him in within `access.userConnectsPerMinute`: over the whole
+   * fleet where there is Redis, which nobody waits for for long. To be called in a middleware, `io.use()`.
+   *
+   * @param user any text that names him; the same on every node
+   * @returns once he may come in; at once where there is no such limit
+   * @throws Error where he has connected too often, with `data: { code: "user_rate", retryAfterMs }`: given to `next`, the client gets it in `connect_error`
+   */
+  admit(user: string): Promise<void>;
 }
 
 /** An app module's default export; called once in each worker, before the worker takes connections. */

@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { MAX_NODES, MAX_SLOTS } from "../routing/address.js";
+import { accessSchema } from "./access-schema.js";
 import { clientSchema } from "./client-schema.js";
 import { advertiseKey, busSchema, fleetSchema, redisSchema } from "./fleet-schema.js";
 import { integerKey, isFile, key, MAX_QUEUE_BYTES, MAX_TIMER_MS, timeKey, type KeyInfo } from "./key.js";
@@ -102,6 +103,7 @@ export const configSchema = z.strictObject({
       "Connections that may wait to be handed to one worker; beyond it the answer is 503.",
     ),
   }),
+  access: accessSchema,
   http: z.strictObject({
     headersTimeoutMs: timeKey(1, 20_000, "Longest wait for the whole head of a request, in a worker."),
     requestTimeoutMs: timeKey(1, 120_000, "Longest wait for a whole request, body included."),

@@ -53,7 +53,10 @@ export type InterestChange =
   readonly ["open" | "close" | "occupy" | "vacate", string] | readonly ["join" | "leave", string, string];
 
 export interface Beat {
+  /** The largest lag of the event loop since the last beat. */
   readonly lagMs: number;
+  /** The lag that the event loop stands at. */
+  readonly standingLagMs: number;
   readonly connections: { readonly polling: number; readonly websocket: number };
 }
 
@@ -67,6 +70,12 @@ export type UpMessage =
   | Publish
   | Reply
   | { readonly t: "count"; readonly id: number; readonly nsp: string }
+  /** A handshake asks for a place of its address; `entry` answers. */
+  | { readonly t: "enter"; readonly id: number; readonly address: string }
+  /** Gives the place back. */
+  | { readonly t: "leave"; readonly address: string }
+  /** Whether a user may connect; `entry` answers. */
+  | { readonly t: "admit"; readonly id: number; readonly user: string }
   /** Asks that the table of nodes be read anew: one is missing in it that may have come a moment ago. */
   | { readonly t: "seek"; readonly id: number }
   /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
@@ -148,6 +157,12 @@ export interface Sibling {
   readonly path: string;
 }
 
+/** Why there is no place. */
+export interface EntryRefused {
+  readonly reason: string;
+  readonly retryAfterMs: number;
+}
+
 export interface StopOptions {
   readonly drain: {
     /** Sessions of the worker that are closed in a second; null: all within 4/5 of the deadline. */
@@ -181,6 +196,9 @@ export type DownMessage =
   /** A worker ended; everything it sent has been passed on before. */
   | { readonly t: "gone"; readonly wid: number }
   | { readonly t: "counted"; readonly id: number; readonly count: number }
+  | { readonly t: "entry"; readonly id: number; readonly refused?: EntryRefused }
+  /** Whether the node holds as many sessions as it may. */
+  | { readonly t: "full"; readonly full: boolean }
   /** What `nodes` told last was read after that was asked, or could not be read. */
   | { readonly t: "sought"; readonly id: number }
   | { readonly t: "collect"; readonly id: number }

@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { parseSid } from "../routing/address.js";
+import type { NotAdmitted } from "../routing/admission.js";
 import { isEnginePath, readRequestLine, sidOf } from "../routing/request-line.js";
 import type { Connection } from "./handoff.js";
 import { stopReading } from "./handoff.js";
@@ -15,16 +16,30 @@ export interface Target {
   readonly slot: number;
   /** Connections that wait to be handed to it. */
   readonly waiting: number;
-  /** @param mayOpenSession whether a session may come of it, which then counts as on its way */
-  take(connection: Connection, mayOpenSession: boolean): void;
+  /** Whether new sessions may go to it. */
+  readonly takesSessions: boolean;
+  /** A session may come of the connection that it will be handed: it counts as on its way. */
+  expectSession(): void;
+  take(connection: Connection): void;
 }
+
+/** The place of a new session, which is counted already, or why there is none. */
+export type Entry<T extends Target = Target> = { readonly target: T; readonly waitMs: number } | NotAdmitted | "full";
 
 export interface Targets {
   /** The ready worker with that slot. */
   owner(slot: number): Target | undefined;
-  /** The worker a new session goes to: one for which fewer than `maxWaiting` connections wait, if there is one; undefined where none is ready. */
+  /** The least loaded worker: one for which fewer than `maxWaiting` connections wait, if there is one; undefined where none is ready. */
   next(maxWaiting: number): Target | undefined;
+  /** Takes a place for a new session. */
+  enter(maxWaiting: number): Entry;
 }
+
+/**
+ * Connections that the kernel may hold for the front while it is busy, where the system allows so many: what comes beyond that is lost, and
+ * tries again a second later.
+ */
+const BACKLOG = 4_096;
 
 export interface FrontOptions {
   readonly nodeId: number;
@@ -34,6 +49,8 @@ export interface FrontOptions {
   readonly requestLineTimeoutMs: number;
   readonly maxPendingHandoffs: number;
   readonly targets: Targets;
+  /** Whether somebody at that address has as many sessions as he may. */
+  readonly refusesAddress: ((address: string | undefined) => boolean) | undefined;
   readonly onRefused: (reason: Refusal) => void;
   readonly now: () => number;
 }
@@ -42,6 +59,8 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #server: Server;
   readonly #reading = new Set<Socket>();
+  /** New sessions that wait for their turn. */
+  readonly #waiting = new Map<NodeJS.Timeout, Connection>();
   #draining = false;
 
   constructor(options: FrontOptions) {
@@ -53,7 +72,7 @@ export class Front {
   async listen(port: number, host: string): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ port, host }, () => {
+      this.#server.listen({ port, host, backlog: BACKLOG }, () => {
         this.#server.removeListener("error", reject);
         resolve();
       });
@@ -72,19 +91,57 @@ export class Front {
   close(): void {
     this.#server.close();
     for (const socket of this.#reading) this.#refuse(socket, "draining");
+    for (const [timer, { socket }] of this.#waiting) {
+      clearTimeout(timer);
+      this.#refuse(socket, "draining");
+    }
+    this.#waiting.clear();
   }
 
   /** Routes a connection whose request line is known. Also for those that come back from a worker that ended. */
   route(connection: Connection, target: string): void {
     const { targets, nodeId, enginePath, maxPendingHandoffs } = this.#options;
-    const sid = isEnginePath(target, enginePath) ? sidOf(target) : undefined;
+    const isForEngine = isEnginePath(target, enginePath);
+    const sid = isForEngine ? sidOf(target) : undefined;
+    if (isForEngine && sid === undefined) {
+      this.#enter(connection);
+      return;
+    }
     const address = sid === undefined ? undefined : parseSid(sid);
     // Without an owner here any worker will do: it knows whom to forward to, or answers for the owner that is gone.
     const owner = address?.node === nodeId ? targets.owner(address.slot) : undefined;
     const chosen = owner ?? targets.next(maxPendingHandoffs);
     if (chosen === undefined) this.#refuse(connection.socket, this.#draining ? "draining" : "no_worker");
     else if (chosen.waiting >= maxPendingHandoffs) this.#refuse(connection.socket, "overloaded");
-    else chosen.take(connection, sid === undefined);
+    else {
+      // Its connection stays open, and the next request on it may be a handshake.
+      if (sid === undefined) chosen.expectSession();
+      chosen.take(connection);
+    }
+  }
+
+  /** A handshake: the one kind of request that is refused for what the node has to do. */
+  #enter(connection: Connection): void {
+    const { targets, maxPendingHandoffs, refusesAddress } = this.#options;
+    const { socket } = connection;
+    const entry = this.#draining
+      ? "draining"
+      : refusesAddress?.(socket.remoteAddress)
+        ? "address"
+        : targets.enter(maxPendingHandoffs);
+    if (typeof entry === "string") {
+      this.#refuse(socket, entry);
+    } else if (entry.waitMs <= 0) {
+      entry.target.take(connection);
+    } else {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(timer);
+        if (this.#draining) this.#refuse(socket, "draining");
+        else if (entry.target.takesSessions) entry.target.take(connection);
+        else this.#enter(connection);
+      }, entry.waitMs);
+      this.#waiting.set(timer, connection);
+    }
   }
 
   /** Routes again what a worker that ended had not taken. */

@@ -1,6 +1,7 @@
 /** Takes each message from a worker's link to the part it is for. */
 import { UNASKED } from "../link/messages.js";
 import type { MetricSnapshot, NodeMetrics } from "../telemetry/node-metrics.js";
+import type { EntryDesk } from "./entry-desk.js";
 import type { Hub } from "./hub.js";
 import type { MetricsCollector } from "./metrics-collector.js";
 import type { Recovery } from "./recovery.js";
@@ -10,6 +11,7 @@ import type { WorkerLinkHandler } from "./worker-link.js";
 export interface DispatchParts {
   readonly supervisor: Supervisor;
   readonly hub: Hub;
+  readonly entryDesk: EntryDesk;
   readonly collector: MetricsCollector;
   readonly nodeMetrics: NodeMetrics;
   /** Undefined where it is off. */
@@ -21,6 +23,7 @@ export interface DispatchParts {
 export function createDispatch({
   supervisor,
   hub,
+  entryDesk,
   collector,
   nodeMetrics,
   recovery,
@@ -55,6 +58,15 @@ export function createDispatch({
         break;
       case "count":
         hub.onCount(link, message.id, message.nsp);
+        break;
+      case "enter":
+        entryDesk.enter(link, message.id, message.address);
+        break;
+      case "leave":
+        entryDesk.leave(link, message.address);
+        break;
+      case "admit":
+        void entryDesk.admit(link, message.id, message.user);
         break;
       case "seek":
         void refreshNodes().then(() => link.send({ t: "sought", id: message.id }));

@@ -11,6 +11,7 @@ import { createLogger } from "../telemetry/log.js";
 import { NodeMetrics } from "../telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../telemetry/primary-metrics.js";
 import { createRecovery } from "./create-recovery.js";
+import { EntryDesk } from "./entry-desk.js";
 import { Fleet } from "./fleet.js";
 import { Front } from "./front.js";
 import { Hub } from "./hub.js";
@@ -94,6 +95,7 @@ export async function startNode(
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);
 
+  const entryDesk = new EntryDesk({ config, redis: redisSettings(config, "limpet-limits"), log, now });
   const supervisor: Supervisor = new Supervisor({
     config,
     nodeId,
@@ -105,6 +107,9 @@ export async function startNode(
     handler: {
       onChange: () => {
         for (const link of supervisor.links) link.send({ t: "siblings", list: supervisor.siblings });
+      },
+      onFull: (full) => {
+        for (const link of supervisor.links) link.send({ t: "full", full });
       },
       onExit: (worker, cause) => {
         if (cause !== undefined) metrics.workerRestarts.inc({ cause });
@@ -128,11 +133,13 @@ export async function startNode(
       recovery?.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
       if (fleet !== undefined) link.send(fleet.nodesMessage);
+      link.send({ t: "full", full: supervisor.isFull });
     },
     handler: {
       onMessage: createDispatch({
         supervisor,
         hub,
+        entryDesk,
         collector,
         nodeMetrics,
         recovery,
@@ -141,6 +148,7 @@ export async function startNode(
       onClose: (link, error) => {
         hub.remove(link);
         recovery?.remove(link);
+        entryDesk.remove(link);
         nodeMetrics.retire(link.wid);
         if (error !== undefined) log.debug({ wid: link.wid, err: error }, "link to a worker failed");
       },
@@ -152,6 +160,7 @@ export async function startNode(
     enginePath: enginePathOf(config.socketio.path),
     ...config.front,
     targets: supervisor,
+    refusesAddress: entryDesk.refusesAddress,
     onRefused: (reason) => metrics.frontRefusals.inc({ reason }),
     now,
   });
@@ -187,6 +196,7 @@ export async function startNode(
     if (fleet !== undefined) undo.push(() => fleet.stop());
     await links.listen();
     undo.push(() => links.close());
+    undo.push(() => entryDesk.close());
     undo.push(() => metrics.stop());
     recovery?.start();
     undo.push(() => recovery?.stop());

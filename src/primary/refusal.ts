@@ -2,7 +2,16 @@
 import type { Socket } from "node:net";
 
 export type Refusal =
-  "request_line_too_long" | "request_line_timeout" | "not_http" | "overloaded" | "no_worker" | "draining";
+  | "request_line_too_long"
+  | "request_line_timeout"
+  | "not_http"
+  | "overloaded"
+  | "no_worker"
+  | "draining"
+  | "over_budget"
+  | "lagging"
+  | "full"
+  | "address";
 
 const STATUS: Readonly<Record<Refusal, { status: string; text: string; retryAfterS?: number }>> = {
   request_line_too_long: { status: "414 URI Too Long", text: "The request line is too long." },
@@ -11,6 +20,10 @@ const STATUS: Readonly<Record<Refusal, { status: string; text: string; retryAfte
   overloaded: { status: "503 Service Unavailable", text: "The worker for this request is overloaded.", retryAfterS: 5 },
   no_worker: { status: "503 Service Unavailable", text: "No worker is ready.", retryAfterS: 5 },
   draining: { status: "503 Service Unavailable", text: "This node is shutting down.", retryAfterS: 5 },
+  over_budget: { status: "503 Service Unavailable", text: "Too many new sessions at this moment.", retryAfterS: 2 },
+  lagging: { status: "503 Service Unavailable", text: "This node has more to do than it can.", retryAfterS: 2 },
+  full: { status: "503 Service Unavailable", text: "This node has as many sessions as it may hold.", retryAfterS: 5 },
+  address: { status: "429 Too Many Requests", text: "Too many sessions from this address.", retryAfterS: 5 },
 };
 
 const answers = new Map(

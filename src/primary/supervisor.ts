@@ -4,11 +4,14 @@
  */
 import path from "node:path";
 import type { Logger } from "pino";
+import { maxConnectionsOf } from "../access/handshake-budget.js";
 import type { Config } from "../config/config.js";
 import type { Boot, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
+import { chooseForSession } from "../routing/admission.js";
 import { leastLoaded } from "../routing/load.js";
 import { forkWorker, type WorkerExit } from "./fork-worker.js";
+import type { Entry } from "./front.js";
 import type { Connection } from "./handoff.js";
 import { Restarts } from "./restarts.js";
 import type { WorkerLink } from "./worker-link.js";
@@ -20,6 +23,8 @@ const TICK_MS = 1_000;
 export interface SupervisorHandler {
   /** The set of ready workers has changed. */
   onChange(): void;
+  /** The node holds as many sessions as it may, or no longer does. */
+  onFull(full: boolean): void;
   onExit(worker: WorkerProcess, cause: ExitCause | undefined): void;
   onHandedOver(worker: WorkerProcess, connection: Connection): void;
   onReturned(connections: readonly Connection[]): void;
@@ -48,6 +53,7 @@ export class Supervisor {
   #bySlot = new Map<number, WorkerProcess>();
   #nextWid = 1;
   #turn = 0;
+  #wasFull = false;
   #ticker: NodeJS.Timeout | undefined;
   /** What workers are started with: that of the last reload. */
   #config: Config;
@@ -142,10 +148,28 @@ export class Supervisor {
   }
 
   next(maxWaiting: number): WorkerProcess | undefined {
-    const now = this.#options.now();
     const loadOf = (worker: WorkerProcess): number =>
-      worker.waiting >= maxWaiting ? Number.MAX_SAFE_INTEGER : worker.load.total(now) + worker.waiting;
+      worker.waiting >= maxWaiting ? Number.MAX_SAFE_INTEGER : worker.sessions + worker.waiting;
     return leastLoaded(this.#ready, loadOf, this.#turn++);
+  }
+
+  /** Whether the node holds as many sessions as it may. */
+  get isFull(): boolean {
+    let sessions = 0;
+    for (const worker of this.#workers.values()) sessions += worker.sessions;
+    return sessions >= maxConnectionsOf(this.#options.config);
+  }
+
+  enter(maxWaiting: number): Entry<WorkerProcess> {
+    if (this.#checkFull()) return "full";
+    const { access } = this.#options.config;
+    const nowMs = this.#options.now();
+    const place = chooseForSession(this.#ready, { maxWaiting, ...access }, nowMs, this.#turn++);
+    if (typeof place === "string") return place;
+    const { candidate: target, waitMs } = place;
+    target.budget.take(nowMs);
+    target.expectSession();
+    return { target, waitMs };
   }
 
   markReady(worker: WorkerProcess): void {
@@ -287,6 +311,7 @@ export class Supervisor {
   }
 
   #tick(): void {
+    this.#checkFull();
     const { socketio, supervisor } = this.#config;
     const hangMs = supervisor.hangTimeoutMs ?? socketio.pingInterval + socketio.pingTimeout + 5_000;
     for (const worker of this.#workers.values()) {
@@ -294,6 +319,12 @@ export class Supervisor {
       worker.silentTicks++;
       if (worker.silentTicks * TICK_MS > hangMs) this.#end(worker, "hang", "worker killed: it hangs");
     }
+  }
+
+  #checkFull(): boolean {
+    const { isFull } = this;
+    if (isFull !== this.#wasFull) this.#options.handler.onFull((this.#wasFull = isFull));
+    return isFull;
   }
 
   #end(worker: WorkerProcess, cause: ExitCause, message: string): void {

@@ -1,6 +1,9 @@
 /** One worker process as the primary knows it: who it is, what it does, how loaded it is. */
 import type { Worker } from "node:cluster";
+import { handshakeBudget } from "../access/handshake-budget.js";
 import type { Beat, Boot, StopOptions } from "../link/messages.js";
+import type { Candidate } from "../routing/admission.js";
+import type { Budget } from "../routing/budget.js";
 import { Load } from "../routing/load.js";
 import type { Target } from "./front.js";
 import type { Connection } from "./handoff.js";
@@ -17,12 +20,16 @@ export interface WorkerProcessHandler {
   onReturned(connections: readonly Connection[]): void;
 }
 
-export class WorkerProcess implements Target {
+/** A worker that has said nothing for so many ticks of the primary does not get new sessions where others do. */
+const SILENT_TICKS = 3;
+
+export class WorkerProcess implements Target, Candidate {
   readonly wid: number;
   readonly slot: number;
   readonly listenPath: string;
   readonly startedAtMs: number;
   readonly load = new Load();
+  readonly budget: Budget;
   state: WorkerState = "starting";
   readyAtMs: number | undefined;
   link: WorkerLink | undefined;
@@ -43,6 +50,7 @@ export class WorkerProcess implements Target {
     this.slot = boot.slot;
     this.listenPath = boot.listenPath;
     this.startedAtMs = now();
+    this.budget = handshakeBudget(boot.config.access);
     this.#now = now;
     this.#worker = worker;
     this.hasEnded = new Promise((resolve) => (this.#onEnded = resolve));
@@ -65,8 +73,24 @@ export class WorkerProcess implements Target {
     this.beat = beat;
   }
 
-  take(connection: Connection, mayOpenSession: boolean): void {
-    if (mayOpenSession) this.load.handedOver(this.#now());
+  /** Sessions, and connections that may become sessions. */
+  get sessions(): number {
+    return this.load.total(this.#now());
+  }
+
+  get lagMs(): number {
+    return this.silentTicks >= SILENT_TICKS ? Infinity : (this.beat?.standingLagMs ?? 0);
+  }
+
+  get takesSessions(): boolean {
+    return this.state === "ready";
+  }
+
+  expectSession(): void {
+    this.load.handedOver(this.#now());
+  }
+
+  take(connection: Connection): void {
     this.#handoff.take(connection);
   }
 

@@ -161,6 +161,13 @@ export const workerCatalog = {
       ],
     },
   },
+  entryRefusals: {
+    name: "limpet_entry_refusals_total",
+    help: "What workers refused that wanted to enter: handshakes on a connection that was used before (over_budget, lagging, full), those of an address with too many sessions (address_sessions, address_rate), and users that limpet.admit did not let in (user_rate).",
+    type: "counter",
+    unit: "entries",
+    labels: { reason: ["over_budget", "lagging", "full", "address_sessions", "address_rate", "user_rate"] },
+  },
   rescues: {
     name: "limpet_rescues_total",
     help: "Requests that reached a worker which does not hold their session, by where the owner is and what became of them; one that was forwarded and got no whole answer counts twice.",
@@ -244,7 +251,18 @@ export const primaryCatalog = {
     type: "counter",
     unit: "connections",
     labels: {
-      reason: ["request_line_too_long", "request_line_timeout", "not_http", "overloaded", "no_worker", "draining"],
+      reason: [
+        "request_line_too_long",
+        "request_line_timeout",
+        "not_http",
+        "overloaded",
+        "no_worker",
+        "draining",
+        "over_budget",
+        "lagging",
+        "full",
+        "address",
+      ],
     },
   },
   hubMessages,

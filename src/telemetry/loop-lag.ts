@@ -5,6 +5,8 @@
 const INTERVAL_MS = 250;
 /** Longest window that {@link LoopLag.recentMaxMs} can look back. */
 const RETENTION_MS = 120_000;
+/** Samples that {@link LoopLag.standingMs} looks at: about a second of them. */
+const STANDING_SAMPLES = 5;
 
 export interface LoopLagOptions {
   readonly intervalMs?: number;
@@ -21,6 +23,9 @@ export class LoopLag {
   readonly #timer: NodeJS.Timeout;
   #lastTickMs: number;
   #lagMs = 0;
+  /** The last samples, in no order. */
+  readonly #last = new Array<number>(STANDING_SAMPLES).fill(0);
+  #samples = 0;
   /** Samples that no later one has exceeded, oldest and largest first. */
   readonly #peaks: { readonly atMs: number; readonly lagMs: number }[] = [];
 
@@ -46,12 +51,18 @@ export class LoopLag {
     return Math.max(peak?.lagMs ?? 0, this.#lateBy(nowMs));
   }
 
+  /** The median of the last five samples: what one stall does not show in, and a loop that always has more to do than time does. */
+  get standingMs(): number {
+    return this.#last.toSorted((a, b) => a - b)[Math.floor(STANDING_SAMPLES / 2)] ?? 0;
+  }
+
   /** What the timer does: takes a sample. */
   tick(): void {
     const nowMs = this.#now();
     const lagMs = this.#lateBy(nowMs);
     this.#lastTickMs = nowMs;
     this.#lagMs = lagMs;
+    this.#last[this.#samples++ % STANDING_SAMPLES] = lagMs;
     while ((this.#peaks.at(-1)?.lagMs ?? Infinity) <= lagMs) this.#peaks.pop();
     this.#peaks.push({ atMs: nowMs, lagMs });
     while ((this.#peaks[0]?.atMs ?? Infinity) < nowMs - RETENTION_MS) this.#peaks.shift();

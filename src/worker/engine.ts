@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerOptions } from "engine.io";
 import { Server, type Socket, type Transport } from "engine.io";
+import type { HandshakeAnswer } from "../access/refusals.js";
 import { createSid } from "../routing/address.js";
 import type { EngineRequest, PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
@@ -67,10 +68,15 @@ export class Engine extends Server {
 
   /** Answers 503 with the headers (CORS among them) that the app's Engine.IO middlewares set. */
   refuse(request: IncomingMessage, response: ServerResponse, message: string): void {
+    this.answer(request, response, { status: 503, retryAfterS: 1, body: JSON.stringify({ message }) });
+  }
+
+  /** The same with another answer, in JSON. */
+  answer(request: IncomingMessage, response: ServerResponse, { status, retryAfterS, body }: HandshakeAnswer): void {
     this._applyMiddlewares(request, response, () => {
       if (response.headersSent) return;
-      response.writeHead(503, { "Content-Type": "application/json", "Retry-After": "1" });
-      response.end(JSON.stringify({ message }));
+      response.writeHead(status, { "Content-Type": "application/json", "Retry-After": String(retryAfterS) });
+      response.end(body);
     });
   }
 }

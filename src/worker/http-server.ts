@@ -2,15 +2,17 @@
  * A worker's HTTP server. It takes the connections that the front hands over, and requests that siblings forward over its Unix socket; listening
  * there also starts the timeouts that Node's server only runs when it listens.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { STATUS_CODES, createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setupWorker } from "@socket.io/sticky";
+import type { HandshakeAnswer } from "../access/refusals.js";
 import type { HttpListener } from "../apps/contract.js";
 import { NODE_PATH } from "../bus/node-probe.js";
 import type { Config } from "../config/config.js";
 import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
+import type { Entrance } from "./entrance.js";
 import type { Rescue } from "./rescue.js";
 
 const SHUTTING_DOWN = "This worker is shutting down.";
@@ -22,6 +24,7 @@ export interface HttpServerOptions {
   readonly config: Config;
   readonly engine: Engine;
   readonly rescue: Rescue;
+  readonly entrance: Entrance;
   /** What whoever asks for the node at this address is told. */
   readonly node: { readonly uid: string; readonly id: number };
   readonly onListenerError: (error: unknown) => void;
@@ -35,6 +38,8 @@ export class HttpServer {
   readonly #takesWebSocket: boolean;
   /** Connections from the front. Only what is not among them came over the Unix socket. */
   readonly #handed = new WeakSet<Socket>();
+  /** Those of them on which no request has come yet: the first one is what the front has read. */
+  readonly #fresh = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
   #draining = false;
 
@@ -70,6 +75,7 @@ export class HttpServer {
     const httpServer = {
       emit: (_event: "connection", socket: Socket): void => {
         this.#handed.add(socket);
+        this.#fresh.add(socket);
         this.server.emit("connection", socket);
       },
       prependListener: (): void => {},
@@ -97,11 +103,22 @@ export class HttpServer {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { engine, rescue, onListenerError } = this.#options;
+    const { engine, rescue, entrance, onListenerError } = this.#options;
     const url = request.url ?? "";
+    const isFirst = this.#fresh.delete(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
-    if (this.#draining && isEnginePath(url, this.#enginePath) && sidOf(url) === undefined) {
-      engine.refuse(request, response, SHUTTING_DOWN);
+    if (this.#isHandshake(url)) {
+      if (this.#draining) engine.refuse(request, response, SHUTTING_DOWN);
+      else
+        entrance.handle(
+          {
+            request,
+            end: response,
+            serve: () => rescue.handle(request, response, this.#isBySibling(request)),
+            refuse: (answer) => engine.answer(request, response, answer),
+          },
+          isFirst,
+        );
     } else if (isEnginePath(url, this.#enginePath)) {
       rescue.handle(request, response, this.#isBySibling(request));
     } else if (url === NODE_PATH && request.method === "GET") {
@@ -125,18 +142,38 @@ export class HttpServer {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = request.url ?? "";
-    const isForEngine = isEnginePath(url, this.#enginePath) && this.#takesWebSocket;
-    if (isForEngine && this.#draining && sidOf(url) === undefined)
-      socket.end(
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-      );
-    else if (isForEngine) this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
-    else closeUnlessTaken(socket as Socket);
+    const isFirst = this.#fresh.delete(request.socket);
+    if (!isEnginePath(url, this.#enginePath) || !this.#takesWebSocket) {
+      closeUnlessTaken(socket as Socket);
+      return;
+    }
+    const serve = (): void => this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
+    if (!this.#isHandshake(url)) {
+      serve();
+      return;
+    }
+    // Node has taken its own listener away; a connection that breaks while it waits must not end the worker.
+    socket.on("error", () => socket.destroy());
+    const refuse = (answer: HandshakeAnswer): void => refuseUpgrade(socket, answer);
+    if (this.#draining) refuse({ status: 503, retryAfterS: 1, body: "" });
+    else this.#options.entrance.handle({ request, end: socket, serve, refuse }, isFirst);
+  }
+
+  /** Whether a session would come of it. */
+  #isHandshake(url: string): boolean {
+    return isEnginePath(url, this.#enginePath) && sidOf(url) === undefined;
   }
 
   #isBySibling(request: IncomingMessage): boolean {
     return !this.#handed.has(request.socket);
   }
+}
+
+function refuseUpgrade(socket: Duplex, { status, retryAfterS, body }: HandshakeAnswer): void {
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nRetry-After: ${retryAfterS}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 /** Ends an upgrade that is not Engine.IO's, unless a listener of the app on io.httpServer answers it soon. */

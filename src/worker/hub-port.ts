@@ -3,6 +3,7 @@
  */
 import type { BroadcastFlags } from "socket.io-adapter";
 import { encodeFrame } from "../link/frame.js";
+import type { EntryAnswer, Refused } from "../access/refusals.js";
 import type {
   Beat,
   Deliver,
@@ -49,6 +50,8 @@ export interface PortHandler extends DeliveryHandler {
   onSiblings(siblings: readonly Sibling[]): void;
   /** @param complete whether a node that is not among them is known to live no more */
   onNodes(nodes: readonly RemoteNode[], complete: boolean): void;
+  /** Whether the node holds as many sessions as it may. */
+  onFull(full: boolean): void;
   onCollect(id: number): void;
   onStop(options: StopOptions): void;
   /** A message that this worker's own full wire could not take. */
@@ -64,6 +67,8 @@ export class HubPort {
   readonly #requests = new Requests();
   readonly #counts = new Map<number, (count: number) => void>();
   #nextCount = 1;
+  readonly #entries = new Map<number, (answer: EntryAnswer) => void>();
+  #nextEntry = 1;
   readonly #seeks = new Map<number, () => void>();
   #nextSeek = 1;
   readonly #interest: InterestReport;
@@ -233,6 +238,20 @@ export class HubPort {
     });
   }
 
+  /** Asks for a place of that address; {@link leaveAddress} gives it back. */
+  enterAddress(address: string): Promise<EntryAnswer> {
+    return this.#askEntry((id) => ({ t: "enter", id, address }));
+  }
+
+  leaveAddress(address: string): void {
+    this.#send({ t: "leave", address });
+  }
+
+  /** Asks whether that user may connect. */
+  admit(user: string): Promise<EntryAnswer> {
+    return this.#askEntry((id) => ({ t: "admit", id, user }));
+  }
+
   beat(beat: Beat): void {
     this.#send({ t: "beat", ...beat });
   }
@@ -256,6 +275,13 @@ export class HubPort {
       case "known":
         if (message.pos !== undefined) this.#recovery?.advance(message.pos, message.streamId);
         this.#interest.known(message.seq);
+        break;
+      case "entry":
+        this.#entries.get(message.id)?.((message.refused as Refused | undefined) ?? "entered");
+        this.#entries.delete(message.id);
+        break;
+      case "full":
+        this.#handler.onFull(message.full);
         break;
       case "expect":
         this.#requests.expect(message.req, message.wids);
@@ -298,6 +324,14 @@ export class HubPort {
         this.#send({ t: "settled", n: message.settle });
       }
     }
+  }
+
+  #askEntry(message: (id: number) => UpMessage): Promise<EntryAnswer> {
+    const id = this.#nextEntry++;
+    return new Promise((resolve) => {
+      this.#entries.set(id, resolve);
+      this.#send(message(id));
+    });
   }
 
   #offer(header: Publish | Unicast, body: Buffer | string): boolean {

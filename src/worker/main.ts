@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
+import { ClientAddresses } from "../access/client-address.js";
+import { AdmissionError, type EntryRefusal } from "../access/refusals.js";
 import type { HttpListener, Limpet } from "../apps/contract.js";
 import type { Config } from "../config/config.js";
 import { deepFreeze } from "../config/deep-readonly.js";
@@ -29,6 +31,7 @@ import { AppError, loadApp, runApp } from "./app-loader.js";
 import { createBounds } from "./bounds.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
+import { Entrance } from "./entrance.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort } from "./hub-port.js";
@@ -106,6 +109,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   const port: HubPort = new HubPort(wire, gate, {
     onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
+    onFull: (full) => (entrance.isFull = full),
     onCollect: (id) => void sendMetrics(id),
     onStop: ({ drain }) => void stop(drain),
     onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
@@ -141,10 +145,24 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     provenance: new Provenance(nodeId, config.fleet.secret),
     onRescue: (target, outcome) => metrics.rescues.inc({ target, outcome }),
   });
+  const { access } = config;
+  const onRefused = (reason: EntryRefusal): void => metrics.entryRefusals.inc({ reason });
+  const countsAddresses = access.addressSessions !== null || access.addressSessionsPerMinute !== null;
+  const entrance: Entrance = new Entrance({
+    access,
+    engine,
+    addresses: countsAddresses ? new ClientAddresses(access.trustedProxies) : undefined,
+    enter: (address) => port.enterAddress(address),
+    leave: (address) => port.leaveAddress(address),
+    onRefused,
+    standingLagMs: () => metrics.loopLag.standingMs,
+    now: () => performance.now(),
+  });
   const http = new HttpServer({
     config,
     engine,
     rescue,
+    entrance,
     node: { uid, id: nodeId },
     onListenerError: (error) => onAppError(error, "the app's HTTP listener failed"),
   });
@@ -176,6 +194,13 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
     worker: { slot, pid: process.pid },
     http: (listener: HttpListener) => http.setListener(listener),
     checkpoint: async (socket) => recovery?.checkpoint(socket as unknown as RecoverableSocket),
+    admit: async (user: string) => {
+      if (typeof user !== "string" || user === "") throw new TypeError("limpet.admit() takes the user's name");
+      const answer = access.userConnectsPerMinute === null ? "entered" : await port.admit(user);
+      if (answer === "entered") return;
+      onRefused(answer.reason);
+      throw new AdmissionError(answer);
+    },
   };
   await runApp(await loadApp(config.app), config.app, io, limpet);
 
@@ -183,7 +208,12 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   await http.listen(listenPath);
   let beats = 0;
   beat = setInterval(() => {
-    port.beat({ lagMs: metrics.loopLag.recentMaxMs(BEAT_MS), connections: { ...watch.connections } });
+    const { loopLag } = metrics;
+    port.beat({
+      lagMs: loopLag.recentMaxMs(BEAT_MS),
+      standingLagMs: loopLag.standingMs,
+      connections: { ...watch.connections },
+    });
     if (++beats % BEATS_PER_REPORT === 0) void reportChanges();
   }, BEAT_MS);
   wire.send({ t: "ready" } satisfies UpMessage);

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { busGroup } from "./bus-scenarios.js";
+import { entryGroups } from "./entry-scenarios.js";
 import { nodeGroups } from "./node-scenarios.js";
 import { recoveryGroups } from "./recovery-scenarios.js";
 import { rescueGroup } from "./rescue-scenarios.js";
 import { assertCatalogued, unmoved } from "./scenario.js";
 import { sessionGroups } from "./session-scenarios.js";
 
-const groups = [...sessionGroups, ...nodeGroups, busGroup, ...recoveryGroups, rescueGroup("redis://127.0.0.1")];
+const groups = [
+  ...sessionGroups,
+  ...nodeGroups,
+  ...entryGroups,
+  busGroup,
+  ...recoveryGroups,
+  rescueGroup("redis://127.0.0.1"),
+];
 
 /** Series that no scenario moves, each with the reason. */
 const EXCUSED = [

@@ -29,6 +29,16 @@ const DOORS: Readonly<Record<string, Door>> = {
   zod: { module: /^zod(\/|$)/, values: /^(config|apps)\//, types: /^(config|apps)\// },
   "@socket.io/sticky": { module: /^@socket\.io\/sticky$/, values: /^worker\/http-server\.ts$/, types: NOBODY },
   ioredis: { module: /^ioredis$/, values: /^lib\/redis\.ts$/, types: /^lib\/redis\.ts$/ },
+  "ipaddr.js": {
+    module: /^ipaddr\.js$/,
+    values: /^access\/client-address\.ts$/,
+    types: /^access\/client-address\.ts$/,
+  },
+  "rate-limiter-flexible": {
+    module: /^rate-limiter-flexible$/,
+    values: /^access\/user-limit\.ts$/,
+    types: /^access\/user-limit\.ts$/,
+  },
   "what only tests use": {
     module: /^(@socket\.io\/(cluster|redis-streams)-adapter|socket\.io-client|playwright-core|express|typescript)$/,
     values: NOBODY,

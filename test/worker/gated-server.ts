@@ -96,6 +96,7 @@ export async function startGatedServer(
   const ignore = (): void => undefined;
   const port: HubPort = new HubPort(wire, gate, {
     onSiblings: ignore,
+    onFull: ignore,
     onNodes: ignore,
     onUnreadable: ignore,
     onListenerError: (error) => {

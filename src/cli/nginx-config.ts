@@ -97,6 +97,12 @@ map $limpet_upgrade $limpet_connection {
   default "";
   websocket upgrade;
 }
+
+# The request that opens a session: a GET without an id. Nothing else is ever sent twice.
+map $request_method:$arg_sid $limpet_is_new {
+  default 0;
+  "GET:" 1;
+}
 `;
 }
 
@@ -112,6 +118,13 @@ upstream limpet_new {
   zone limpet_new 256k;
   least_conn;
 ${nodes.map(({ address }) => `  server ${address} max_fails=3 fail_timeout=5s;`).join("\n")}
+}
+
+# New sessions that one node has refused. A refusal counts as a failure where the next node is tried for it: nobody is left out here for that.
+upstream limpet_again {
+  zone limpet_again 256k;
+  random two least_conn;
+${nodes.map(({ address }) => `  server ${address} max_fails=0;`).join("\n")}
 }
 `;
 }
@@ -168,9 +181,23 @@ ${tls === undefined ? "" : certificate(tls)}
     # maxHttpBufferSize, above which the gateway refuses as well.
     client_max_body_size ${Math.ceil(maxHttpBufferBytes / 1024)}k;
     client_body_buffer_size 64k;
-    # A node that cannot be reached, or refuses, loses new sessions to the others. nginx leaves POSTs out of this once they were sent
-    # (there is no non_idempotent here): none arrives twice.
+    # A node that cannot be reached loses requests to the others, and is left out for a while.
+    proxy_next_upstream error timeout;
+    proxy_next_upstream_timeout 10s;
+    # One that refuses a new session, because it drains or has enough to do, is not left out: in the next moment it may take one. Up to three
+    # others are asked, and what the last one answers, 503 perhaps, is the client's.
+    proxy_intercept_errors on;
+    if ($limpet_is_new) {
+      error_page 503 = @limpet_again;
+      proxy_pass http://limpet_new;
+    }
+  }
+
+  location @limpet_again {
+    proxy_pass http://limpet_again;
+    proxy_buffering off;
     proxy_next_upstream error timeout http_503;
+    proxy_next_upstream_tries 3;
     proxy_next_upstream_timeout 10s;
   }
 

@@ -28,7 +28,7 @@ export class FakeGateway {
       request.on("end", () => {
         this.#arrived(request, bodyBytes);
         if (this.behaviour === "break") request.socket.destroy();
-        else if (this.behaviour === "refuse") response.writeHead(503).end();
+        else if (this.behaviour === "refuse") response.writeHead(503, { "Retry-After": "2" }).end();
         else response.end("ok");
       });
     });

@@ -35,7 +35,7 @@ export const accessSchema = z.strictObject({
   maxLagMs: timeKey(
     1,
     500,
-    "How late a worker's event loop may stand, by the median of the last second, and still get new sessions; where all are later the answer is 503.",
+    "How late a worker may be and still get new sessions, by its event loop's median lag in the last second and by the wait of connections for it; where all are later the answer is 503.",
   ),
   maxConnections: key(z.int().min(1).max(10_000_000).nullable().default(null), {
     description: "Sessions that the node holds at once; beyond it new ones are answered 503.",

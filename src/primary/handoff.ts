@@ -29,19 +29,28 @@ const CHANNEL_CHECK_MS = 2;
 export class Handoff {
   readonly #worker: Worker;
   readonly #handler: HandoffHandler;
-  readonly #waiting = new Map<Connection, Handle | null>();
+  readonly #now: () => number;
+  /** In the order in which they came. */
+  readonly #waiting = new Map<Connection, { readonly handle: Handle | null; readonly sinceMs: number }>();
   /** The one that was passed last. Node keeps it open until the worker has it, and for ever where the worker ends before. */
   #travelling: Handle | null = null;
   #closed = false;
 
-  constructor(worker: Worker, handler: HandoffHandler) {
+  constructor(worker: Worker, handler: HandoffHandler, now: () => number) {
     this.#worker = worker;
     this.#handler = handler;
+    this.#now = now;
   }
 
   /** Connections that Node's channel has not taken yet: it passes one handle at a time and waits for the worker's word. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** How long the first of them has been waiting. */
+  get delayMs(): number {
+    for (const { sinceMs } of this.#waiting.values()) return this.#now() - sinceMs;
+    return 0;
   }
 
   /** @param connection its socket must have been stopped by {@link stopReading} in the same tick as its last read */
@@ -51,7 +60,7 @@ export class Handoff {
       return;
     }
     const handle = handleOf(connection.socket);
-    this.#waiting.set(connection, handle);
+    this.#waiting.set(connection, { handle, sinceMs: this.#now() });
     // Its process ends: until that is known the front still sends connections here, and they go back with the others.
     if (!this.#worker.isConnected()) return;
     detachFromServer(connection.socket);
@@ -81,7 +90,7 @@ export class Handoff {
     this.#closed = true;
     this.#travelling?.close();
     const returned: Connection[] = [];
-    for (const [connection, handle] of this.#waiting) {
+    for (const [connection, { handle }] of this.#waiting) {
       if (handleOf(connection.socket) === handle) returned.push(connection);
       else handle?.close();
     }

@@ -54,10 +54,14 @@ export class WorkerProcess implements Target, Candidate {
     this.#now = now;
     this.#worker = worker;
     this.hasEnded = new Promise((resolve) => (this.#onEnded = resolve));
-    this.#handoff = new Handoff(worker, {
-      onHandedOver: (connection) => handler.onHandedOver(this, connection),
-      onReturned: (connections) => handler.onReturned(connections),
-    });
+    this.#handoff = new Handoff(
+      worker,
+      {
+        onHandedOver: (connection) => handler.onHandedOver(this, connection),
+        onReturned: (connections) => handler.onReturned(connections),
+      },
+      now,
+    );
   }
 
   get pid(): number {
@@ -79,7 +83,9 @@ export class WorkerProcess implements Target, Candidate {
   }
 
   get lagMs(): number {
-    return this.silentTicks >= SILENT_TICKS ? Infinity : (this.beat?.standingLagMs ?? 0);
+    if (this.silentTicks >= SILENT_TICKS) return Infinity;
+    // Requests of sessions that exist stand in the same line as new sessions: it must not grow by these.
+    return Math.max(this.#handoff.delayMs, this.beat?.standingLagMs ?? 0);
   }
 
   get takesSessions(): boolean {

@@ -38,12 +38,8 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
   const place = parseRedisUrl(redisUrl);
   if (place === undefined) throw new Error(`no URL of Redis: ${redisUrl}`);
   const uid = randomUUID();
-  const [logged, placed, released, outcomes]: [LoggedEvent[], [number, string][], [string, number][], StoreOutcome[]] = [
-    [],
-    [],
-    [],
-    [],
-  ];
+  const [logged, placed, released, outcomes]: [LoggedEvent[], [number, string][], [string, number][], StoreOutcome[]] =
+    [[], [], [], []];
   const kept = new Map<string, SessionRecord>();
   let floor: string | undefined;
   let pos = 0;

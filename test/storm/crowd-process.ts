@@ -19,9 +19,15 @@ function statusOf(error: Error): number {
   return Number(/^Unexpected server response: (\d+)$/.exec(message)?.[1] ?? 0);
 }
 
-function textOf(error: Error): string {
-  const { description } = error as { description?: { readonly message?: string } };
-  return `${error.message}: ${description?.message ?? "no more is known"}`;
+/** What the client knows of the cause: the words of ws, or the status and the text of an answer. */
+function textOf(error: unknown): string {
+  const { message, description, context } = (error ?? {}) as {
+    readonly message?: string;
+    readonly description?: number | { readonly message?: string };
+    readonly context?: { readonly responseText?: string };
+  };
+  const cause = typeof description === "object" ? description.message : description;
+  return [message, cause, context?.responseText?.slice(0, 100)].filter((part) => part !== undefined).join(", ");
 }
 
 function connect(): void {
@@ -39,7 +45,7 @@ function connect(): void {
       if (!wasIn) inAfterMs.push(performance.now() - startedAtMs);
       wasIn = true;
     });
-    socket.on("disconnect", (reason) => disconnects.push(reason));
+    socket.on("disconnect", (reason, details) => disconnects.push(`${reason}: ${textOf(details)}`));
     socket.on("connect_error", (error) => {
       const status = statusOf(error);
       if (status !== 0) refusals[status] = (refusals[status] ?? 0) + 1;

@@ -79,7 +79,10 @@ test(`${CLIENTS} clients at once, ${BUDGET} new sessions a second: those who are
   const node = await startNode({ app: APP, workers: WORKERS, env }, t);
   const { reports, baseline, during, probes, tookMs } = await storm(t, node, CLIENTS);
   const refusals = sum(reports.map((report) => report.refusals));
-  const counted = await node.metric("limpet_front_refusals_total");
+  const byFront = (await node.metrics())
+    .find("limpet_front_refusals_total")
+    .filter(({ value }) => value > 0)
+    .map(({ labels, value }) => `${labels["reason"]} ${value}`);
   const inAfterMs = reports.flatMap((report) => report.inAfterMs).sort((a, b) => a - b);
   const at = (share: number): string =>
     ((inAfterMs[Math.floor((inAfterMs.length - 1) * share)] ?? 0) / 1_000).toFixed(1);
@@ -88,7 +91,9 @@ test(`${CLIENTS} clients at once, ${BUDGET} new sessions a second: those who are
   t.diagnostic(`all in after ${(tookMs / 1_000).toFixed(1)} s (half ${at(0.5)} s, 90 % ${at(0.9)} s, last ${at(1)} s)`);
   const errors = reports.map((report) => report.errors);
   const disconnects = reports.flatMap((report) => report.disconnects);
-  t.diagnostic(`refused: ${JSON.stringify(refusals)}; by the front ${counted}; errors: ${JSON.stringify(errors)}`);
+  t.diagnostic(
+    `refused: ${JSON.stringify(refusals)}; by the front: ${byFront.join(", ")}; errors: ${JSON.stringify(errors)}`,
+  );
 
   assert.equal(inAfterMs.length, CLIENTS);
   assert.deepEqual([during.lost, probes.disconnects], [0, 0], "those who were in lost nothing");

@@ -79,7 +79,7 @@ const addresses: readonly Scenario[] = [
   },
 ];
 
-const users: readonly Scenario[] = [
+const behindProxies: readonly Scenario[] = [
   {
     name: "an address behind a proxy has as many sessions as it may",
     moves: [{ name: WORKER, labels: { reason: "address_sessions" }, by: 1 }],
@@ -98,6 +98,9 @@ const users: readonly Scenario[] = [
       assert.equal((await rawRequest(t, node.port, { ...HANDSHAKE, headers })).status, 429);
     },
   },
+];
+
+const users: readonly Scenario[] = [
   {
     name: "a user connects too often",
     moves: [{ name: WORKER, labels: { reason: "user_rate" }, by: 1 }],
@@ -147,8 +150,8 @@ export const entryGroups: readonly Group[] = [
       LIMPET_ACCESS_TRUSTED_PROXIES: "127.0.0.1",
       LIMPET_ACCESS_ADDRESS_SESSIONS: "1",
       LIMPET_ACCESS_ADDRESS_SESSIONS_PER_MINUTE: "3",
-      LIMPET_ACCESS_USER_CONNECTS_PER_MINUTE: "1",
     }),
-    scenarios: users,
+    scenarios: behindProxies,
   },
+  { node: withEnv({ LIMPET_ACCESS_USER_CONNECTS_PER_MINUTE: "1" }), scenarios: users },
 ];

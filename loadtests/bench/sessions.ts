@@ -21,15 +21,15 @@ export async function measureHandshakes(side: Side, load: HandshakeLoad): Promis
   return await withUndo(async (undo) => {
     const server = await side.start({ workers: load.workers });
     undo.push(() => server.stop());
-    const { port, pid } = server;
+    const { sessionPorts: ports, pid } = server;
     const clients = await Load.start();
     undo.push(() => clients.stop());
     const { together } = load;
-    await clients.run("openSessions", { port, count: load.warmUp, together });
+    await clients.run("openSessions", { ports, count: load.warmUp, together });
     await clients.run("closeAll");
     await delay(CLOSE_MS);
     const before = treeCpuMs(pid);
-    const latency = await clients.run("openSessions", { port, count: load.sessions, together });
+    const latency = await clients.run("openSessions", { ports, count: load.sessions, together });
     return [{ unit: "µs a session", value: (1_000 * (treeCpuMs(pid) - before)) / load.sessions, latency }];
   });
 }
@@ -50,7 +50,7 @@ export async function measureMemory(side: Side, load: MemoryLoad): Promise<Figur
   return await withUndo(async (undo) => {
     const server = await side.start({ workers: load.workers });
     undo.push(() => server.stop());
-    const { port, pid } = server;
+    const { sessionPorts: ports, pid } = server;
     const before = treeResidentKb(pid);
     const crowds: Load[] = [];
     for (let n = 0; n < LOADS; n++) {
@@ -58,7 +58,7 @@ export async function measureMemory(side: Side, load: MemoryLoad): Promise<Figur
       undo.push(() => crowd.stop());
       crowds.push(crowd);
     }
-    const share = { port, count: load.sessions / LOADS, together: load.together / LOADS, from: ADDRESSES };
+    const share = { ports, count: load.sessions / LOADS, together: load.together / LOADS, from: ADDRESSES };
     await Promise.all(crowds.map((crowd) => crowd.run("openSessions", share)));
     await delay(load.idleMs);
     return [{ unit: "KB a session", value: (treeResidentKb(pid) - before) / load.sessions }];

@@ -5,11 +5,15 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { exitOf, killGroup, startGroup } from "../../test/support/children.js";
 import { root, startNode } from "../../test/support/node.js";
+import { slotPortCount } from "../../src/routing/slot-ports.js";
+import { freePorts } from "../../test/support/free-port.js";
 import type { TestRedis } from "../../test/support/redis.js";
 import { within } from "../../test/support/wait.js";
 
 export interface Server {
   readonly port: number;
+  /** Where its workers accept by themselves; the port else. */
+  readonly sessionPorts: readonly number[];
   /** Of the process from which all others of the server come. */
   readonly pid: number;
   stop(): Promise<void>;
@@ -45,11 +49,30 @@ export function limpetWith(name: string, ...args: readonly string[]): Side {
       const flags = [...args, ...(redis === undefined ? [] : ["--redis", redis.url])];
       const node = await startNode({ app: APP, workers, args: flags, readyTimeoutMs: START_MS });
       // Ended, not drained: its clients are not part of it any more.
-      return { port: node.port, pid: node.pid, stop: () => node.kill() };
+      return { port: node.port, sessionPorts: [node.port], pid: node.pid, stop: () => node.kill() };
     },
-    nginxConfig: (listen, { port }, workers) => {
-      const flags = ["--node", `0=127.0.0.1:${port}`, "--workers", String(workers), "--listen", `127.0.0.1:${listen}`];
-      return execFileSync(process.execPath, [CLI, "nginx", ...flags], { encoding: "utf8" });
+    nginxConfig: limpetNginx,
+  };
+}
+
+/** What `limpet nginx` prints. */
+function limpetNginx(listen: number, { port }: Server, workers: number, more: readonly string[] = []): string {
+  const flags = ["--node", `0=127.0.0.1:${port}`, "--workers", String(workers), "--listen", `127.0.0.1:${listen}`];
+  return execFileSync(process.execPath, [CLI, "nginx", ...flags, ...more], { encoding: "utf8" });
+}
+
+/** Each worker with a port of its own. nginx is told of them, and clients that are counted one by one take turns on them. */
+export function limpetWithPorts(name: string): Side {
+  return {
+    name,
+    start: async (options) => {
+      const first = await freePorts(slotPortCount(options.workers));
+      const server = await limpetWith(name, "--slot-ports", String(first)).start(options);
+      return { ...server, sessionPorts: Array.from({ length: options.workers }, (_, slot) => first + slot) };
+    },
+    nginxConfig: (listen, server, workers) => {
+      const flags = ["--slot-ports", String(server.sessionPorts[0])];
+      return limpetNginx(listen, server, workers, flags);
     },
   };
 }
@@ -104,7 +127,7 @@ async function startProgram(program: string, ...args: readonly string[]): Promis
   const lines = createInterface({ input: child.stdout });
   try {
     const [line] = (await within(once(lines, "line"), START_MS, `the port of ${program}`)) as [string];
-    return { port: Number(line), pid: child.pid, stop };
+    return { port: Number(line), sessionPorts: [Number(line)], pid: child.pid, stop };
   } catch (error) {
     await stop();
     throw error;

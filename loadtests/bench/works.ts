@@ -3,7 +3,7 @@ import type { Figure } from "./figure.js";
 import { measurePolling } from "./polling.js";
 import { measureRooms, type RoomsLoad } from "./rooms.js";
 import { measureHandshakes, measureMemory } from "./sessions.js";
-import { bareWs, limpet, limpetWith, recipe, single, type Side } from "./sides.js";
+import { bareWs, limpet, limpetWith, limpetWithPorts, recipe, single, type Side } from "./sides.js";
 
 export interface Work {
   /** As behind `--only`. */
@@ -33,6 +33,7 @@ export function worksOf(quick: boolean): readonly Work[] {
     ...{ ...oneServer, workers, rooms: 100, members: 2, perSecond: 500, messageBytes: 80 },
     ...{ freshPublishes: times(3_000, 500), publishes: times(3_000, 500) },
   };
+  const ownPorts = limpetWithPorts("limpet, own ports");
   const everyServer = [recipe, single, bareWs, limpet];
 
   const deliveries = (name: string, title: string, load: RoomsLoad, sides: readonly Side[]): Work => ({
@@ -66,12 +67,12 @@ export function worksOf(quick: boolean): readonly Work[] {
     publishes("rooms-8", "100 rooms of 2, 8 workers", { ...small, workers: 8 }, [recipe, limpet]),
     publishes("redis", "the same over Redis", { ...small, workers: 8, withRedis: true }, [recipe, limpet]),
     {
-      ...{ name: "polling", title: "polling behind nginx", sides: [recipe, single, limpet] },
+      ...{ name: "polling", title: "polling behind nginx", sides: [recipe, single, limpet, ownPorts] },
       measure: (side) =>
         measurePolling(side, { workers, clients: 50, warmUpCycles: times(20, 5), cycles: times(100, 20) }),
     },
     {
-      ...{ name: "handshakes", title: "WebSocket handshakes", sides: everyServer },
+      ...{ name: "handshakes", title: "WebSocket handshakes", sides: [...everyServer, ownPorts] },
       measure: (side) =>
         measureHandshakes(side, { workers, warmUp: times(1_000, 300), sessions: times(3_000, 700), together: 20 }),
     },

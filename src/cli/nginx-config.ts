@@ -2,7 +2,8 @@
  * Writes nginx's configuration for a fleet of nodes. A pure function: what is decided here is how nginx and the gateway fit together, and each
  * decision stands as a comment in the text it makes, for those who run it.
  */
-import { MAX_SLOTS, nodePrefix, sidPrefix } from "../routing/address.js";
+import { nodePrefix, sidPrefix } from "../routing/address.js";
+import { slotPortCount, slotPortOf } from "../routing/slot-ports.js";
 
 export interface FleetNode {
   /** The node's number, as in `--node-id`. */
@@ -16,6 +17,8 @@ export interface NginxOptions {
   readonly nodes: readonly FleetNode[];
   /** Workers of a node. */
   readonly workers: number;
+  /** First of the ports at which each worker of a node can be reached by itself; null where there are none. */
+  readonly slotPorts: number | null;
   /** As behind nginx's `listen`. */
   readonly listen: string;
   /** As behind nginx's `server_name`. */
@@ -41,7 +44,7 @@ const READ_SLACK_MS = 15_000;
 const WORKER_CONNECTIONS = 16_384;
 
 export function nginxConfig(options: NginxOptions): string {
-  const slots = Math.min(2 * options.workers, MAX_SLOTS);
+  const slots = slotPortCount(options.workers);
   const http = [routing(options, slots), newSessions(options), nodes(options), pools(options, slots), server(options)];
   const text = http.join("\n");
   return options.full ? standalone(text) : `${HEADER}\n${text}`;
@@ -136,19 +139,33 @@ ${upstreams.join("\n")}
 `;
 }
 
-function pools({ nodes, gatewayKeepAliveMs }: NginxOptions, slots: number): string {
+function pools(options: NginxOptions, slots: number): string {
+  const { nodes, gatewayKeepAliveMs, slotPorts } = options;
   const idle = nginxTime(poolIdleMs(gatewayKeepAliveMs));
-  const upstreams = nodes.flatMap(({ id, address }) =>
-    range(slots).map(
-      (slot) =>
-        `upstream ${poolName(id, slot)} { server ${address}; keepalive ${IDLE_CONNECTIONS}; keepalive_timeout ${idle}; }`,
-    ),
+  const upstreams = nodes.flatMap((node) =>
+    range(slots).map((slot) => {
+      const keep = `keepalive ${IDLE_CONNECTIONS}; keepalive_timeout ${idle};`;
+      return `upstream ${poolName(node.id, slot)} { ${wayTo(node, slot, options)} ${keep} }`;
+    }),
   );
+  const direct =
+    slotPorts === null
+      ? ""
+      : `# Each worker is reached at a port of its own, past the process that accepts for all of them. Where it cannot be, because it drains or has just been
+# started, the node's port is the way: it knows every worker.
+`;
   return `# One pool of connections for each worker, twice as many as there are workers at a time: a reload starts the new ones beside the old.
 # A pool closes idle connections before the gateway does (after ${nginxTime(gatewayKeepAliveMs)}): the other way round, a POST would meet a
 # connection that is just being closed, and nginx must not send it twice.
-${upstreams.join("\n")}
+${direct}${upstreams.join("\n")}
 `;
+}
+
+function wayTo({ address }: FleetNode, slot: number, options: NginxOptions): string {
+  const port = slotPortOf(options, slot);
+  if (port === null) return `server ${address};`;
+  const host = address.slice(0, address.lastIndexOf(":"));
+  return `server ${host}:${port} max_fails=1 fail_timeout=1s; server ${address} backup;`;
 }
 
 function server(options: NginxOptions): string {

@@ -13,6 +13,7 @@ import { nginxConfig, type FleetNode, type NginxOptions } from "./nginx-config.j
 interface Options {
   readonly node?: readonly string[];
   readonly workers?: string;
+  readonly slotPorts?: string;
   readonly listen?: string;
   readonly serverName: string;
   readonly path?: string;
@@ -49,6 +50,12 @@ export function nginxCommand(): Command {
       new Option("--workers <number>", "worker processes of a node (default: the nodes' configuration)").helpGroup(
         "Fleet:",
       ),
+    )
+    .addOption(
+      new Option(
+        "--slot-ports <number>",
+        "first port of the workers' own; of every node alike (default: the nodes' configuration)",
+      ).helpGroup("Fleet:"),
     )
     .addOption(new Option("--path <path>", "Socket.IO's path (default: the nodes' configuration)").helpGroup("Fleet:"))
     .addOption(
@@ -117,10 +124,11 @@ function readOptions(options: Options): NginxOptions {
   }
   const loaded = loadNodesConfig(options, problems);
   if (loaded === undefined || problems.length > 0) throw new ConfigError(problems);
-  const { socketio, http, workers } = loaded.config;
+  const { socketio, http, workers, slotPorts } = loaded.config;
   return {
     nodes,
     workers,
+    slotPorts,
     listen: options.listen ?? (tlsCert === undefined ? "80" : "443"),
     serverName: options.serverName,
     enginePath: enginePathOf(options.path ?? socketio.path),
@@ -160,10 +168,11 @@ function isAddress(address: string): boolean {
   return host !== undefined && (!host.startsWith("[") || isIPv6(host.slice(1, -1)));
 }
 
-function loadNodesConfig({ config, workers }: Options, problems: Problem[]): LoadedConfig | undefined {
+function loadNodesConfig({ config, workers, slotPorts }: Options, problems: Problem[]): LoadedConfig | undefined {
   const values = {
     ...(config === undefined ? {} : { [CONFIG_FLAG]: config }),
     ...(workers === undefined ? {} : { "--workers": workers }),
+    ...(slotPorts === undefined ? {} : { "--slot-ports": slotPorts }),
   };
   try {
     return loadConfig({ flags: { values, rest: [] }, ...processSources() });

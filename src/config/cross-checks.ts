@@ -1,5 +1,6 @@
 /** What no key can say alone. Each check names the key to change, and the keys it reads: it is left out when one of those is wrong itself. */
 import { isAnyHost } from "../lib/any-host.js";
+import { slotPortCount } from "../routing/slot-ports.js";
 import type { Config } from "./config.js";
 
 interface CrossCheck {
@@ -17,6 +18,19 @@ export const crossChecks: readonly CrossCheck[] = [
       port === opsPort && port !== 0 && (host === opsHost || isAnyHost(host) || isAnyHost(opsHost))
         ? `must differ from port, which is ${port} on ${host} too`
         : undefined,
+  },
+  {
+    key: "slotPorts",
+    reads: ["workers", "port", "opsPort"],
+    complain: ({ slotPorts, workers, port, opsPort }) => {
+      if (slotPorts === null) return undefined;
+      const last = slotPorts + slotPortCount(workers) - 1;
+      if (last > 65_535) return `must leave room for a port for each slot: ${workers} workers need ports up to ${last}`;
+      const taken = Object.entries({ port, opsPort }).find(([, own]) => own >= slotPorts && own <= last);
+      return (
+        taken && `must leave out ${taken[0]}, which is ${taken[1]}: ${workers} workers take the ports up to ${last}`
+      );
+    },
   },
   {
     key: "http.headersTimeoutMs",

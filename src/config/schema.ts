@@ -79,6 +79,13 @@ export const configSchema = z.strictObject({
     },
   ),
   advertise: advertiseKey,
+  slotPorts: key(z.int().min(1).max(65_535).nullable().default(null), {
+    description:
+      "First of the TCP ports on which each worker can be reached by itself, twice as many as workers, at the clients' host: for a balancer that routes by session id, as `limpet nginx` makes one. Below the system's range for outgoing connections.",
+    allowed: "an integer from 1 to 65535, or null for none",
+    textForm: "integer",
+    flag: { group: "Clients:", placeholder: "number" },
+  }),
   log: z.strictObject({
     level: key(z.enum(LOG_LEVELS).default("info"), {
       description: "Least severe level that is logged.",

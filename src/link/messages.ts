@@ -29,6 +29,8 @@ export interface Boot {
   readonly hubPath: string;
   /** Unix socket this worker listens on: a fresh path per incarnation. */
   readonly listenPath: string;
+  /** TCP port of its slot; null where slots have none. */
+  readonly slotPort: number | null;
 }
 
 /**

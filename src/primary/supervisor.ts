@@ -10,6 +10,7 @@ import type { Boot, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
 import { chooseForSession } from "../routing/admission.js";
 import { leastLoaded } from "../routing/load.js";
+import { slotPortOf } from "../routing/slot-ports.js";
 import { forkWorker, type WorkerExit } from "./fork-worker.js";
 import type { Entry } from "./front.js";
 import type { Connection } from "./handoff.js";
@@ -261,6 +262,7 @@ export class Supervisor {
       config,
       hubPath,
       listenPath: path.join(socketDir, `w${wid}.sock`),
+      slotPort: slotPortOf(this.#options.config, slot),
     };
     const handler = { ...this.#options.handler, onExit: this.#onExit };
     const worker = forkWorker(boot, handler, log, now);

@@ -36,7 +36,7 @@ export class HttpServer {
   readonly #enginePath: string;
   /** Without that transport Engine.IO has nothing to upgrade with. */
   readonly #takesWebSocket: boolean;
-  /** Connections from the front. Only what is not among them came over the Unix socket. */
+  /** Connections of clients: from the front, or past it. Only what is not among them came over the Unix socket. */
   readonly #handed = new WeakSet<Socket>();
   /** Those of them on which no request has come yet: the first one is what the front has read. */
   readonly #fresh = new WeakSet<Socket>();
@@ -82,6 +82,12 @@ export class HttpServer {
     };
     const engine = { on: (): void => {} };
     setupWorker({ httpServer, engine } as unknown as Parameters<typeof setupWorker>[0]);
+  }
+
+  /** Takes a connection that came past the front. */
+  takeDirect(socket: Socket): void {
+    this.#handed.add(socket);
+    this.server.emit("connection", socket);
   }
 
   /** @param path a fresh one: with `exclusive` its file outlives a SIGKILL */

@@ -48,6 +48,7 @@ import { SessionReport } from "./session-report.js";
 import { SessionWatch } from "./session-watch.js";
 import { WriteTurn } from "./write-turn.js";
 import { Siblings } from "./siblings.js";
+import { SlotPort } from "./slot-port.js";
 
 const BEAT_MS = 1_000;
 /** A worker that is killed takes what it counted since its last report with it. */
@@ -68,7 +69,16 @@ try {
   process.exit(1);
 }
 
-async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, listenPath }: Boot): Promise<void> {
+async function startWorker({
+  wid,
+  slot,
+  nodeId,
+  uid,
+  config: given,
+  hubPath,
+  listenPath,
+  slotPort,
+}: Boot): Promise<void> {
   const config: Config = deepFreeze(given);
   const log = createLogger({ level: config.log.level, node: nodeId, worker: slot });
   const metrics = createWorkerMetrics({
@@ -81,6 +91,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   let finished = false;
   /** Set last: a worker can be told to stop while its app is still starting. */
   let beat: NodeJS.Timeout | undefined = undefined;
+  let openPort: SlotPort | undefined = undefined;
 
   const gate = new JoinGate(() => port.flush());
   const siblings = new Siblings();
@@ -206,6 +217,11 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
 
   http.takeConnections();
   await http.listen(listenPath);
+  openPort =
+    slotPort === null
+      ? undefined
+      : new SlotPort({ port: slotPort, host: config.host, onConnection: (socket) => http.takeDirect(socket), log });
+  await openPort?.open();
   let beats = 0;
   beat = setInterval(() => {
     const { loopLag } = metrics;
@@ -244,6 +260,7 @@ async function startWorker({ wid, slot, nodeId, uid, config: given, hubPath, lis
   async function stop(options?: StopOptions["drain"]): Promise<void> {
     if (stopping) return;
     stopping = true;
+    openPort?.close();
     http.drain();
     if (options !== undefined) {
       const { deadlineMs } = options;

@@ -18,6 +18,7 @@ test("without any source every value is its default", () => {
       opsHost: "127.0.0.1",
       nodeId: null,
       advertise: null,
+      slotPorts: null,
       log: { level: "info" },
       front: { maxRequestLineBytes: 8192, requestLineTimeoutMs: 10_000, maxPendingHandoffs: 2048 },
       access: {
@@ -177,7 +178,7 @@ test("names follow from the key", () => {
     configKeys.flatMap((key) => key.flagName ?? []),
     [
       ...["--app", "--port", "--host", "--workers", "--ops-port", "--ops-host"],
-      ...["--node-id", "--advertise", "--log-level", "--batch-ms", "--redis", "--recovery"],
+      ...["--node-id", "--advertise", "--slot-ports", "--log-level", "--batch-ms", "--redis", "--recovery"],
     ],
   );
 });

@@ -229,6 +229,14 @@ test("keys that contradict each other are refused, unless one of them is wrong i
   );
   assert.equal(load({ env: { LIMPET_PORT: "9464", LIMPET_HOST: "10.0.0.1" } }).config.opsPort, 9464);
   assert.equal(load({ env: { LIMPET_PORT: "0", LIMPET_OPS_PORT: "0" } }).config.opsPort, 0);
+  assert.match(
+    problemsOf(() => load({ env: { LIMPET_SLOT_PORTS: "65530", LIMPET_WORKERS: "4" } }))[0] ?? "",
+    /^slotPorts = "65530" .* up to 65537/,
+  );
+  assert.match(
+    problemsOf(() => load({ env: { LIMPET_SLOT_PORTS: "2995", LIMPET_WORKERS: "4" } }))[0] ?? "",
+    /must leave out port, which is 3000/,
+  );
   const both = { LIMPET_HTTP_HEADERS_TIMEOUT_MS: "200000", LIMPET_HTTP_REQUEST_TIMEOUT_MS: "x" };
   assert.equal(problemsOf(() => load({ env: both })).length, 1);
 });

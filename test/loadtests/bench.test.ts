@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { clientFrame, FrameReader } from "../../loadtests/bench/load/frames.js";
 import { Load } from "../../loadtests/bench/load/load.js";
-import { bareWs, limpet, recipe, single } from "../../loadtests/bench/sides.js";
+import { bareWs, limpet, limpetWithPorts, recipe, single } from "../../loadtests/bench/sides.js";
 import { tableOf } from "../../loadtests/bench/table.js";
 import type { Work } from "../../loadtests/bench/works.js";
 
@@ -39,7 +39,7 @@ test("a client's frame is masked, and too long a one is refused", () => {
   assert.throws(() => clientFrame("x".repeat(70_000)), RangeError);
 });
 
-for (const side of [limpet, recipe, single, bareWs]) {
+for (const side of [limpet, limpetWithPorts("limpet, own ports"), recipe, single, bareWs]) {
   test(`every member hears every publish on: ${side.name}`, async (t) => {
     const server = await side.start({ workers: 2 });
     t.after(() => server.stop());
@@ -49,12 +49,12 @@ for (const side of [limpet, recipe, single, bareWs]) {
     const { p50Ms } = await load.run("publish", { publishes: 60, perSecond: 1_000, messageBytes: 200 });
     assert.ok(p50Ms > 0 && p50Ms < 30_000, `a median of ${p50Ms} ms`);
     const from = ["127.0.0.2", "127.0.0.3"];
-    await load.run("openSessions", { port: server.port, count: 20, together: 5, from });
+    await load.run("openSessions", { ports: server.sessionPorts, count: 20, together: 5, from });
     if (side === bareWs) return;
     await load.run("openPolling", { port: server.port, clients: 3 });
     await load.run("echo", { cycles: 5 });
     await load.run("closeAll");
-    await assert.rejects(load.run("openSessions", { port: 1, count: 1, together: 1 }), /ECONNREFUSED/);
+    await assert.rejects(load.run("openSessions", { ports: [1], count: 1, together: 1 }), /ECONNREFUSED/);
   });
 }
 

@@ -98,6 +98,16 @@ test("with the gateway's defaults a pool gives up at 60 s what the gateway close
   );
 });
 
+test("with ports of the workers' own a pool goes there, and has the node's port as its backup", () => {
+  const text = nginxConfig({ ...DEFAULTS, nodes: [{ id: 0, address: "[::1]:3000" }], slotPorts: 4000 });
+  const way = "server [::1]:4003 max_fails=1 fail_timeout=1s; server [::1]:3000 backup;";
+  assert.ok(text.includes(`upstream limpet_0_3 { ${way}`), text);
+  assert.match(
+    limpetNginx(["--slot-ports", "5000"]).stdout,
+    /server 127\.0\.0\.1:5001 .*server 127\.0\.0\.1:3000 backup;/,
+  );
+});
+
 test("there is a pool for each worker and for its successor in a reload", () => {
   const pools = (workers: number): number =>
     nginxConfig({ ...DEFAULTS, workers }).match(/^upstream limpet_0_/gm)?.length ?? 0;

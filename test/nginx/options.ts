@@ -5,6 +5,7 @@ import type { NginxOptions } from "../../src/cli/nginx-config.js";
 export const DEFAULTS: NginxOptions = {
   nodes: [{ id: 0, address: "127.0.0.1:3000" }],
   workers: 2,
+  slotPorts: null,
   listen: "127.0.0.1:80",
   serverName: "_",
   enginePath: "/socket.io/",

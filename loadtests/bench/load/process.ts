@@ -63,11 +63,12 @@ const tasks: Tasks = {
     return latencyOf(delaysMs);
   },
 
-  openSessions: async ({ port, count, together, from = [] }: OpenOptions) => {
+  openSessions: async ({ ports, count, together, from = [] }: OpenOptions) => {
     const tookMs: number[] = [];
     await inGroups(count, together, async (n) => {
       const startedAt = performance.now();
       const address = from[n % from.length];
+      const port = ports[n % ports.length] ?? 0;
       sessions.push(await Session.open({ port, ...(address === undefined ? {} : { from: address }) }));
       tookMs.push(performance.now() - startedAt);
     });

@@ -33,7 +33,8 @@ export interface PublishOptions {
 }
 
 export interface OpenOptions {
-  readonly port: number;
+  /** They take turns on them. */
+  readonly ports: readonly number[];
   readonly count: number;
   /** How many open at the same time. */
   readonly together: number;

@@ -38,7 +38,7 @@ export class HttpServer {
   readonly #takesWebSocket: boolean;
   /** Connections of clients: from the front, or past it. Only what is not among them came over the Unix socket. */
   readonly #handed = new WeakSet<Socket>();
-  /** Those of them on which no request has come yet: the first one is what the front has read. */
+  /** Those from the front on which no request has come yet: the first one is what it has read, and counted where it is a handshake. */
   readonly #fresh = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
   #draining = false;

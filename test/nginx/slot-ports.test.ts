@@ -131,6 +131,20 @@ test("a worker's port serves its sessions and others', and believes nobody what 
   assert.match((await onOther.poll()).join(), /^40/);
 });
 
+test("handshakes at a worker's port are counted by its budget", async (t) => {
+  const slotPorts = await freePorts(PORTS);
+  const env = { LIMPET_ACCESS_HANDSHAKES_PER_SECOND: "1", LIMPET_ACCESS_MAX_WAIT_MS: "0" };
+  await startNode({ workers: 1, args: ["--slot-ports", String(slotPorts)], env }, t);
+  const opened = await Promise.allSettled(
+    Array.from({ length: 20 }, () => PollingSession.open(t, { port: slotPorts })),
+  );
+  const refused = opened
+    .filter(({ status }) => status === "rejected")
+    .map((one) => (one as PromiseRejectedResult).reason as EngineRefusal);
+  assert.ok(refused.length > 0 && refused.length < 20, `${refused.length} of 20 were refused`);
+  assert.deepEqual(new Set(refused.map(({ status }) => status)), new Set([503]));
+});
+
 test("at a worker's port a head that is late is answered 408, one that is too long 431", async (t) => {
   const slotPorts = await freePorts(PORTS);
   await startNode(

@@ -67,8 +67,9 @@ export class BusSessions implements FleetSessions {
     this.#bus = bus;
     const onFailure = (error: unknown): void => bus.onFailure(toError(error));
     const release = async (pid: string, generation: number): Promise<SessionRecord | undefined> => {
-      this.#store.forget(pid);
-      return local.release(pid, generation);
+      const record = await local.release(pid, generation);
+      if (record !== undefined) this.#store.forget(pid);
+      return record;
     };
     this.#store = new SessionStore({
       redis,

@@ -8,7 +8,7 @@ import type { SessionRecord, SessionRoom } from "../recovery/session-record.js";
 const VERSION = 1;
 
 export function encodeRecord(record: SessionRecord): Buffer {
-  const { nsp, pid, id, generation, rooms, data, since, life, unicasts } = record;
+  const { nsp, pid, id, generation, rooms, data, since, life, former, unicasts } = record;
   return packMessage({
     v: VERSION,
     nsp,
@@ -19,6 +19,7 @@ export function encodeRecord(record: SessionRecord): Buffer {
     data,
     since: encodeClaim(since),
     life: life && encodeClaim(life),
+    former: former.map(encodeClaim),
     unicasts: unicasts?.map(encodeUnicast),
   });
 }
@@ -37,6 +38,7 @@ export function decodeRecord(bytes: Buffer): SessionRecord {
     data: bytesOf(value["data"]),
     since: claimOf(value["since"]),
     life: life === undefined ? undefined : claimOf(life),
+    former: listOf(value["former"]).map(claimOf),
     ...(unicasts === undefined ? {} : { unicasts: listOf(unicasts).map(unicastOf) }),
   };
 }

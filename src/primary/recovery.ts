@@ -196,6 +196,9 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
   }
 
   async release(pid: string, generation: number): Promise<SessionRecord | undefined> {
+    // It may have come back since that was said.
+    const known = this.#table.get(pid);
+    if (known === undefined || known.generation >= generation) return undefined;
     const session = await this.#restores.free(pid);
     if (session === undefined || session.generation >= generation) return undefined;
     this.#table.remove(session);

@@ -170,7 +170,7 @@ export class Restores {
       return;
     }
     const { record } = taken;
-    const claims = [offset, record.life].filter((claim) => claim !== undefined);
+    const claims = [offset, record.life, ...record.former].filter((claim) => claim !== undefined);
     late.adopt(
       record.id,
       nsp,
@@ -214,6 +214,7 @@ export class Restores {
       return;
     }
     table.grant(session, asker.wid);
+    if (attempt.offset !== undefined) table.setFormer(session, attempt.offset);
     const rooms = [...session.rooms.keys()];
     let ends = this.#anticipated.get(asker.wid);
     if (ends === undefined) this.#anticipated.set(asker.wid, (ends = new Map<number, () => void>()));

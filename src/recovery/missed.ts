@@ -12,7 +12,7 @@ export interface MissedQuery {
   /** Of the node whose log it is. */
   readonly tag: string;
   readonly log: RoomLog;
-  readonly session: Pick<SessionRecord, "nsp" | "rooms" | "since" | "life">;
+  readonly session: Pick<SessionRecord, "nsp" | "rooms" | "since" | "life" | "former">;
   /** Unicasts that stand in the log up to here are left out. */
   readonly unicastsAfter: number;
   /** Undefined: the client has received nothing. */
@@ -32,7 +32,7 @@ export interface MissedEntry {
 /** @returns in the order in which they are to be written; `trimmed`: something that may have been missed is not held any more */
 export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed" | "too_large" {
   const { tag, log, session, unicastsAfter, offset, history, maxBytes } = query;
-  const claims = [offset, session.life, session.since].filter((claim) => claim !== undefined);
+  const claims = [offset, session.life, session.since, ...session.former].filter((claim) => claim !== undefined);
   if (history === undefined && !claims.some((claim) => reachesLog(claim, query))) return "trimmed";
 
   const found = new Set<LogEntry>();

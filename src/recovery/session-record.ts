@@ -18,6 +18,8 @@ export interface SessionRecord {
   readonly since: Claim;
   /** Everything that this covers has arrived at the client: it has answered a ping that was sent behind it. */
   readonly life: Claim | undefined;
+  /** What its client had received each time it came back, one claim for each of its last nodes. */
+  readonly former: readonly Claim[];
   /** What its last node had logged for this client alone; only where the session moves between nodes. */
   readonly unicasts?: readonly LogEntry[];
 }

@@ -4,7 +4,7 @@
  *
  * It is bounded in number and in bytes. Beyond that, those that have been away longest go first; while nobody is away, newcomers are not taken.
  */
-import type { Claim } from "./claim.js";
+import { mergeClaims, type Claim } from "./claim.js";
 import type { RecoveryOutcome } from "../telemetry/recovery-outcome.js";
 import type { SessionRecord } from "./session-record.js";
 
@@ -28,6 +28,7 @@ export interface Session {
   /** Unicasts that stand in this node's log up to here went with the session when it was handed on to another node, from which it has come back. */
   readonly unicastsAfter: number;
   life: Claim | undefined;
+  former: readonly Claim[];
   /** The worker that has it; undefined: it is away. */
   wid: number | undefined;
 }
@@ -42,6 +43,8 @@ export type Ending = Extract<RecoveryOutcome, "expired" | "ended" | "evicted">;
 /** What a session costs besides its names, rooms and data. */
 const SESSION_BYTES = 1_000;
 const ROOM_BYTES = 250;
+/** Nodes that a session has been at, as far as it remembers what its client had received of them. */
+const MAX_FORMER = 4;
 /** So many that are over are remembered, for the sake of a word why. */
 const MAX_ENDINGS = 10_000;
 
@@ -97,7 +100,7 @@ export class SessionTable {
     const opened = {
       ...session,
       rooms: new Map(session.rooms),
-      ...{ generation: 1, unicastsAfter: 0, life: undefined, wid: undefined },
+      ...{ generation: 1, unicastsAfter: 0, life: undefined, former: [], wid: undefined },
     };
     if (this.#sessions.has(session.pid) || !this.#insert(opened)) return false;
     this.#attach(opened, wid);
@@ -111,7 +114,7 @@ export class SessionTable {
    * @returns undefined where the bounds do not allow for it
    */
   adopt(record: SessionRecord, unicastsAfter: number, nowMs: number): Session | undefined {
-    const { nsp, pid, id, generation, rooms, data, since, life } = record;
+    const { nsp, pid, id, generation, rooms, data, since, life, former } = record;
     const session = {
       nsp,
       pid,
@@ -122,6 +125,7 @@ export class SessionTable {
       since,
       unicastsAfter,
       life,
+      former,
       wid: undefined,
     };
     if (!this.#insert(session)) return undefined;
@@ -157,6 +161,13 @@ export class SessionTable {
 
   setLife(session: Session, life: Claim): void {
     session.life = life;
+  }
+
+  /** Its client has come back with that claim. What the next one says of another node may cover less of this one's messages. */
+  setFormer(session: Session, offset: Claim): void {
+    const same = session.former.find(({ tag }) => tag === offset.tag);
+    const others = session.former.filter((claim) => claim !== same);
+    session.former = [...others.slice(1 - MAX_FORMER), same === undefined ? offset : mergeClaims(same, offset)];
   }
 
   left(session: Session, nowMs: number): void {
@@ -248,8 +259,8 @@ export class SessionTable {
 }
 
 export function recordOf(session: Session): SessionRecord {
-  const { nsp, pid, id, generation, rooms, data, since, life } = session;
-  return { nsp, pid, id, generation, rooms: [...rooms], data, since, life };
+  const { nsp, pid, id, generation, rooms, data, since, life, former } = session;
+  return { nsp, pid, id, generation, rooms: [...rooms], data, since, life, former };
 }
 
 const roomBytes = (room: string): number => ROOM_BYTES + room.length;

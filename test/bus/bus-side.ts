@@ -146,6 +146,7 @@ export function recordOf(tag: string, pid: string, more: Partial<SessionRecord> 
     data: Buffer.from("data"),
     since,
     life: undefined,
+    former: [],
     ...more,
   };
 }

@@ -44,7 +44,12 @@ class Scene {
   }
 
   missed(
-    query: Partial<MissedQuery> & { rooms?: MissedQuery["session"]["rooms"]; life?: Claim; since?: Claim },
+    query: Partial<MissedQuery> & {
+      rooms?: MissedQuery["session"]["rooms"];
+      life?: Claim;
+      since?: Claim;
+      former?: readonly Claim[];
+    },
   ): string | number[] {
     const found = this.ask(query);
     return typeof found === "string" ? found : found.map(({ entry }) => entry.pos);
@@ -57,9 +62,10 @@ class Scene {
     ],
     life,
     since = START,
+    former = [],
     ...query
   }: Parameters<Scene["missed"]>[0]): ReturnType<typeof missedBy> {
-    const session = { nsp: "/", rooms, since, life };
+    const session = { nsp: "/", rooms, since, life, former };
     return missedBy({
       tag: HERE,
       log: this.log,
@@ -239,4 +245,14 @@ test("a client that goes to another worker keeps what it had from its first one,
   assert.ok(
     received({ pos: own, origin: { tag: HERE, pos: own, wid: 1, seq: 1 }, streamId: undefined }, first.claim, HERE),
   );
+});
+
+test("what the client had of a node before the last one is not given again, though the last one's claims do not speak of it", () => {
+  const scene = new Scene();
+  const [had, wanted] = [scene.publish(1, ["a"]), scene.publish(1, ["a"])];
+  // The other node had not read them of the stream when the client was there.
+  const offset = { ...at(3), tag: "elsewher", streamId: "0-1" };
+  scene.log.reached("0-1");
+  assert.deepEqual(scene.missed({ offset }), [had, wanted]);
+  assert.deepEqual(scene.missed({ offset, former: [at(had)] }), [wanted]);
 });

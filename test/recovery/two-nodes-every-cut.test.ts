@@ -13,6 +13,7 @@ const ROOMS = ["red", "blue"];
 for (const { pace, pauseMs, lateMs } of [
   { pace: "all at once, so that it is cut in the middle of what it missed", pauseMs: 0, lateMs: 0 },
   { pace: "one by one, so that it is cut behind what comes as it is said", pauseMs: 60, lateMs: 0 },
+  { pace: "one by one, each node far ahead of a slow Redis", pauseMs: 120, lateMs: 40 },
 ]) {
   test(`cut at every message, at one node and the other in turn, said ${pace}`, async (t) => {
     const { a, b } = await startPair(t);

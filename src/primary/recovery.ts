@@ -197,10 +197,11 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
 
   async release(pid: string, generation: number): Promise<SessionRecord | undefined> {
     // It may have come back since that was said.
-    const known = this.#table.get(pid);
-    if (known === undefined || known.generation >= generation) return undefined;
+    const isOlder = (session: Session | undefined): session is Session =>
+      session !== undefined && session.fence < generation;
+    if (!isOlder(this.#table.get(pid))) return undefined;
     const session = await this.#restores.free(pid);
-    if (session === undefined || session.generation >= generation) return undefined;
+    if (!isOlder(session)) return undefined;
     this.#table.remove(session);
     return this.#finalRecord(session);
   }

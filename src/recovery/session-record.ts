@@ -8,7 +8,7 @@ export interface SessionRecord {
   readonly pid: string;
   /** `socket.id`. */
   readonly id: string;
-  /** Grows by one with each recovery; what an older one writes is refused. */
+  /** Grows by one each time that it goes to another node: Redis refuses what is written with an older one. */
   readonly generation: number;
   /** Rooms, the socket's own among them, each with the claim of its worker at the join: what that covers is older than the membership. */
   readonly rooms: readonly SessionRoom[];

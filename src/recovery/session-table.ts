@@ -20,7 +20,10 @@ export interface Session {
   readonly nsp: string;
   readonly pid: string;
   readonly id: string;
+  /** Grows with each time that it is given to a worker. */
   generation: number;
+  /** Grows with each time that it goes to another node: then Redis takes no older one. */
+  readonly fence: number;
   /** Each with the claim of its worker at the join. */
   readonly rooms: Map<string, Claim>;
   data: Buffer;
@@ -56,6 +59,8 @@ export class SessionTable {
   readonly #away = new Map<Session, number>();
   readonly #endings = new Map<string, Ending>();
   #bytes = 0;
+  /** No two grants have the same one: what a worker says late of a session that was here before is not taken for what it says now. */
+  #lastGeneration = 0;
 
   constructor(options: SessionTableOptions) {
     this.#options = options;
@@ -100,7 +105,7 @@ export class SessionTable {
     const opened = {
       ...session,
       rooms: new Map(session.rooms),
-      ...{ generation: 1, unicastsAfter: 0, life: undefined, former: [], wid: undefined },
+      ...{ generation: 1, fence: 1, unicastsAfter: 0, life: undefined, former: [], wid: undefined },
     };
     if (this.#sessions.has(session.pid) || !this.#insert(opened)) return false;
     this.#attach(opened, wid);
@@ -120,6 +125,7 @@ export class SessionTable {
       pid,
       id,
       generation,
+      fence: generation,
       rooms: new Map(rooms),
       data,
       since,
@@ -186,7 +192,8 @@ export class SessionTable {
   grant(session: Session, wid: number): void {
     this.#detach(session);
     this.#away.delete(session);
-    session.generation++;
+    this.#lastGeneration = Math.max(this.#lastGeneration, session.generation) + 1;
+    session.generation = this.#lastGeneration;
     this.#attach(session, wid);
   }
 
@@ -259,7 +266,7 @@ export class SessionTable {
 }
 
 export function recordOf(session: Session): SessionRecord {
-  const { nsp, pid, id, generation, rooms, data, since, life, former } = session;
+  const { nsp, pid, id, fence: generation, rooms, data, since, life, former } = session;
   return { nsp, pid, id, generation, rooms: [...rooms], data, since, life, former };
 }
 

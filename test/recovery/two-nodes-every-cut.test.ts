@@ -32,6 +32,8 @@ for (const { pace, pauseMs, lateMs } of [
       }
     });
     let connections = 0;
+    /** Where each message came, and what the client's offset was then. */
+    const trail: string[] = [];
     while (client.received.length < MESSAGES * publishers.length) {
       const before = client.received.length;
       client.cut();
@@ -40,6 +42,10 @@ for (const { pace, pauseMs, lateMs } of [
       await client.connect({ port, slot: (connections >> 1) % 2, stopAt: (count) => count > before });
       assert.equal(client.recovered, true, `connection ${connections}`);
       await client.count(before + 1);
+      for (const [, , value] of client.received.slice(before))
+        trail.push(
+          `${connections} at ${port === a.port ? "a" : "b"}${(connections >> 1) % 2}: ${JSON.stringify(value)} ${client.offset}`,
+        );
     }
     await Promise.all(publishing);
     client.cut();
@@ -50,7 +56,11 @@ for (const { pace, pauseMs, lateMs } of [
     const values = client.received.slice(0, -1).map(([, , value]) => value as { who: number; n: number });
     for (const who of [0, 1]) {
       const order = values.filter((value) => value.who === who).map(({ n }) => n);
-      assert.deepEqual(order, numbers(0, MESSAGES), `what publisher ${who} said, once and in order`);
+      assert.deepEqual(
+        order,
+        numbers(0, MESSAGES),
+        `what publisher ${who} said, once and in order:\n${trail.join("\n")}`,
+      );
     }
     assert.equal(client.id, id);
     t.diagnostic(`${values.length} messages over ${connections} connections`);

@@ -163,3 +163,28 @@ test("a node that stands still is not waited for long; what it says late reaches
   await untilSaid(client, 6);
   assert.deepEqual(said(client), numbers(0, 6));
 });
+
+test("a client that its node has just recovered is released to another one with its last state, before Redis has that", async (t) => {
+  const { a, b, client: redis } = await startPair(t);
+  const client = await connected(t, a);
+  const atA = await connected(t, a, 1);
+  await client.call("join", "red");
+  for (let turn = 0; turn < 3; turn++) {
+    client.cut();
+    await client.connect({ port: a.port, slot: turn % 2 });
+    assert.equal(client.recovered, true);
+  }
+  await client.call("join", "blue");
+  await atA.call("publish", "blue", [0]);
+  await untilSaid(client, 1);
+  client.abandon();
+  await atA.call("publish", "blue", [1]);
+  await client.connect({ port: b.port });
+  assert.equal(client.recovered, true);
+  await untilSaid(client, 2);
+  assert.deepEqual(said(client), [0, 1]);
+  assert.deepEqual((await who(client)).rooms, ["blue", "red", client.id].toSorted());
+  assert(!((await atA.call("sockets")) as string[]).includes(client.id ?? ""), "its socket there is gone");
+  await untilSaved(redis, client, "blue");
+  assert.equal(await redis.hget(`limpet:session:${client.pid}`, "g"), "2", "it went to another node once");
+});

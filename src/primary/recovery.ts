@@ -196,12 +196,8 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
   }
 
   async release(pid: string, generation: number): Promise<SessionRecord | undefined> {
-    // It may have come back since that was said.
-    const isOlder = (session: Session | undefined): session is Session =>
-      session !== undefined && session.fence < generation;
-    if (!isOlder(this.#table.get(pid))) return undefined;
-    const session = await this.#restores.free(pid);
-    if (!isOlder(session)) return undefined;
+    const session = await this.#restores.free(pid, generation);
+    if (session === undefined) return undefined;
     this.#table.remove(session);
     return this.#finalRecord(session);
   }

@@ -56,6 +56,8 @@ export class Restores {
   readonly #options: RestoresOptions;
   /** By pid: who is given the session once it is free. */
   readonly #waiting = new Map<string, { attempt: Attempt }>();
+  /** By pid: on their way here from another node. */
+  readonly #fetches = new Map<string, Promise<void>>();
   readonly #releases = new Map<number, Release>();
   #nextRelease = 1;
   /** By worker and its number for the restore: what ends the anticipation of its rooms. */
@@ -125,12 +127,20 @@ export class Restores {
     });
   }
 
-  /** As the fleet asks: the session is free for another node. @returns undefined where it is not known here, or has gone meanwhile */
-  async free(pid: string): Promise<Session | undefined> {
+  /**
+   * As the fleet asks: the session is free for the node that has taken it over.
+   *
+   * @param fence what is older goes; a session that has been taken back since is left alone
+   * @returns undefined where it is not known here, or has gone meanwhile
+   */
+  async free(pid: string, fence: number): Promise<Session | undefined> {
     const { table } = this.#options;
+    // A client that goes on before it has arrived: what comes with its session would be lost between the nodes.
+    await this.#fetches.get(pid);
     const session = table.get(pid);
-    if (session?.wid !== undefined) await this.#letGo(session);
-    return table.get(pid);
+    if (session === undefined || session.fence >= fence) return undefined;
+    if (session.wid !== undefined) await this.#letGo(session);
+    return table.get(pid) === session ? session : undefined;
   }
 
   /** Others that ask for the same session meanwhile take the attempt's place. */
@@ -157,7 +167,11 @@ export class Restores {
     }
     const waiting = { attempt };
     this.#waiting.set(attempt.pid, waiting);
-    void this.#take(waiting, sessions).finally(() => this.#waiting.delete(attempt.pid));
+    const fetch = this.#take(waiting, sessions).finally(() => {
+      this.#waiting.delete(attempt.pid);
+      this.#fetches.delete(attempt.pid);
+    });
+    this.#fetches.set(attempt.pid, fetch);
   }
 
   async #take(waiting: { readonly attempt: Attempt }, fleet: FleetSessions): Promise<void> {

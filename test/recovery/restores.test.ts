@@ -8,6 +8,7 @@ import { Anticipated } from "../../src/primary/anticipated.js";
 import { BatchPositions } from "../../src/primary/batch-positions.js";
 import { Recovery, type RecoveryBounds } from "../../src/primary/recovery.js";
 import { encodeClaim } from "../../src/recovery/claim.js";
+import type { FleetSessions, TakenSession } from "../../src/recovery/fleet-sessions.js";
 import { waitFor } from "../support/wait.js";
 
 const TAG = "hereHere";
@@ -326,3 +327,75 @@ test("anticipated members are counted: the room is theirs until the last of them
   for (const end of ends.slice(2)) end();
   assert.deepEqual([members("/"), members("/", "a"), members("/other")], [[], [], []]);
 });
+
+test("another node's takeover has the worker let go, however often the session was restored here; one from before it came here does not", async () => {
+  const { recovery, workers } = scene();
+  const [first, second] = workers;
+  first.open("p", ["a"]);
+  assert.equal(await recovery.release("p", 1), undefined);
+  assert.ok(!first.heard.some(({ t }) => t === "release"), "its socket is left alone");
+  first.change(["left", "p", 1]);
+  second.resumed(second.restore("p"));
+  const released = recovery.release("p", 2);
+  await waitFor(() => second.heard.some(({ t }) => t === "release"));
+  second.released();
+  const record = await released;
+  assert.deepEqual([record?.id, record?.generation, record?.rooms.map(([room]) => room)], ["id-p", 1, ["id-p", "a"]]);
+  assert.equal(await recovery.release("p", 3), undefined, "it is gone from here");
+});
+
+test("a client that goes on while its session is on its way here: what came with the session goes on with it, and is not given again here", async () => {
+  const { recovery, workers } = scene();
+  const [first] = workers;
+  first.open("p");
+  const released = recovery.release("p", 2);
+  await waitFor(() => first.heard.some(({ t }) => t === "release"));
+  first.released();
+  const record = await released;
+  assert.ok(record !== undefined);
+  const event = { nsp: "/", rooms: ["id-p"], except: [], bin: false, argsBytes: 1, body: Buffer.from("x"), atMs: 0 };
+  const place = { pos: Number.MAX_SAFE_INTEGER, origin: undefined, streamId: undefined };
+  const unicasts = [{ ...event, ...place, unicast: true }];
+  const taken = new FakeFleet(() => ({ record: { ...record, generation: 3, unicasts } }));
+  recovery.join(taken);
+  first.restore("p");
+  const handedOn = recovery.release("p", 4);
+  taken.arrive();
+  await waitFor(() => first.heard.filter(({ t }) => t === "release").length === 2);
+  first.released();
+  assert.deepEqual(
+    (await handedOn)?.unicasts?.map(({ body }) => String(body)),
+    ["x"],
+  );
+
+  const back = new FakeFleet(() => ({ record: { ...record, generation: 5 } }));
+  recovery.join(back);
+  const id = first.restore("p");
+  back.arrive();
+  assert.deepEqual((await first.answered(id)).texts, []);
+});
+
+/** Another node that has the session, and lets it go when the test says so. */
+class FakeFleet implements FleetSessions {
+  readonly #session: () => TakenSession;
+  #arrived: (() => void) | undefined;
+
+  constructor(session: () => TakenSession) {
+    this.#session = session;
+  }
+
+  arrive(): void {
+    this.#arrived?.();
+  }
+
+  take(): Promise<TakenSession> {
+    return new Promise((resolve) => (this.#arrived = () => resolve(this.#session())));
+  }
+
+  save(): void {}
+  touch(): void {}
+  left(): void {}
+  end(): void {}
+  saveNow = async (): Promise<void> => {};
+  history = async (): Promise<[]> => [];
+}

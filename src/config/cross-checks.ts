@@ -22,7 +22,7 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     key: "slotPorts",
     reads: ["workers", "port", "opsPort"],
-    complain: ({ slotPorts, workers, port, opsPort }) => {
+    complain: ({ slotPorts, workers, port, opsPort }: Config): string | undefined => {
       if (slotPorts === null) return undefined;
       const last = slotPorts + slotPortCount(workers) - 1;
       if (last > 65_535) return `must leave room for a port for each slot: ${workers} workers need ports up to ${last}`;
@@ -73,7 +73,7 @@ export const crossChecks: readonly CrossCheck[] = [
       "socketio.pingInterval",
       "socketio.pingTimeout",
     ],
-    complain: ({ bus: { retentionMs }, recovery, redis, socketio }) => {
+    complain: ({ bus: { retentionMs }, recovery, redis, socketio }: Config): string | undefined => {
       const { pingInterval, pingTimeout, connectionStateRecovery } = socketio;
       const neededMs = connectionStateRecovery.maxDisconnectionDuration + pingInterval + pingTimeout;
       return recovery.enabled && redis.url !== null && retentionMs < neededMs

@@ -13,12 +13,15 @@ const ROUNDS = 2_000;
 const MAX_SWAPS = ROUNDS / 100;
 const DEADLINE_MS = 20_000;
 
+/** A client joins a room for each round. */
+const BOUNDS = { LIMPET_CLIENT_MAX_ROOMS: "100000", LIMPET_CLIENT_MAX_EVENTS_BURST: "100000" };
+
 const scope = fileScope();
 let fleet: Fleet;
 /** On workers 0, 1 and 2. */
 let a: Member, b: Member, c: Member;
 before(async () => {
-  fleet = await startFleet(scope, { workers: 3 });
+  fleet = await startFleet(scope, { workers: 3, env: BOUNDS });
   [a, b, c] = fleet.members as [Member, Member, Member];
   for (const member of fleet.members) await serve(member);
 });

@@ -10,11 +10,14 @@ const ROUNDS = 10_000;
 const CONNECTS = 4_000;
 const LANES = 8;
 
+/** One client joins many rooms and one publishes for all, as fast as it can. */
+const BOUNDS = { LIMPET_CLIENT_MAX_ROOMS: "100000", LIMPET_CLIENT_MAX_EVENTS_BURST: "100000" };
+
 const scope = fileScope();
 let fleet: Fleet;
 let a: Member, b: Member;
 before(async () => {
-  fleet = await startFleet(scope, { workers: 2 });
+  fleet = await startFleet(scope, { workers: 2, env: BOUNDS });
   [a, b] = fleet.members as [Member, Member];
 });
 

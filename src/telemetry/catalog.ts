@@ -235,7 +235,7 @@ export const primaryCatalog = {
     help: "Workers that ended and are replaced, by cause.",
     type: "counter",
     unit: "workers",
-    labels: { cause: ["crash", "hang", "killed", "not_ready", "reload"] },
+    labels: { cause: ["crash", "hang", "killed", "not_ready"] },
   },
   handoffSeconds: {
     name: "limpet_handoff_seconds",

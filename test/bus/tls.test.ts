@@ -13,7 +13,8 @@ const startTwo = (scope: Scope, reach: Reach): Promise<[Post, Post]> =>
 
 /** As docs/fleet.md has them. */
 const RIGHTS = [
-  ...["+xadd", "+xread", "+xrange", "+xtrim", "+xinfo|stream", "+multi", "+exec", "+exists", "+time", "+eval"],
+  ...["+xadd", "+xread", "+xrange", "+xtrim", "+xinfo|stream", "+multi", "+exec", "+exists", "+time"],
+  ...["+eval", "+evalsha", "+del", "+pexpire"],
   ...["+hget", "+hmget", "+hset", "+hdel", "+zadd", "+zrange", "+zrangebyscore", "+zscore"],
   ...["+publish", "+subscribe", "+unsubscribe", "+pubsub|numsub", "+ping", "+info", "+client|setname"],
 ];

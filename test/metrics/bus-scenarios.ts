@@ -110,7 +110,7 @@ const bus: readonly BusScenario[] = [
 ];
 
 /** Waits until all that waited has left and come back. */
-async function onTheBus(node: TestNode): Promise<void> {
+export async function onTheBus(node: TestNode): Promise<void> {
   await waitFor(
     async () => {
       const scrape = await node.metrics();

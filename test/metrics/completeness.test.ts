@@ -3,6 +3,7 @@ import test from "node:test";
 import { busGroup } from "./bus-scenarios.js";
 import { entryGroups } from "./entry-scenarios.js";
 import { nodeGroups } from "./node-scenarios.js";
+import { recoveryBusGroup } from "./recovery-bus-scenarios.js";
 import { recoveryGroups } from "./recovery-scenarios.js";
 import { rescueGroup } from "./rescue-scenarios.js";
 import { assertCatalogued, unmoved } from "./scenario.js";
@@ -14,6 +15,7 @@ const groups = [
   ...entryGroups,
   busGroup,
   ...recoveryGroups,
+  recoveryBusGroup,
   rescueGroup("redis://127.0.0.1"),
 ];
 
@@ -35,14 +37,6 @@ const EXCUSED = [
     labels: { code: "other" },
     reason: "Engine.IO has no further code in this version",
   },
-  ...[
-    { name: "limpet_recoveries_total", labels: { outcome: "bus_down" } },
-    ...["written", "refused", "failed", "dropped"].map((outcome) => ({
-      name: "limpet_recovery_writes_total",
-      labels: { outcome },
-    })),
-  ].map((series) => ({ ...series, reason: "its scenario is being written" })),
-  { name: "limpet_worker_restarts_total", labels: { cause: "reload" }, reason: "nodes do not reload yet" },
 ];
 
 test("every series of the catalog is moved by a scenario, or excused with a reason", () => {

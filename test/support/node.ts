@@ -52,7 +52,7 @@ export interface TestNode {
   metrics(): Promise<Scrape>;
   /** The sum of the samples that carry at least these labels; throws where there is none. */
   metric(name: string, labels?: Labels): Promise<number>;
-  /** Stops it as a service manager does, and waits for its end. */
+  /** Stops it as a service manager does, unless a signal has told it to, and waits for its end. */
   stop(timeoutMs?: number): Promise<Exit>;
   /** Sends a signal to the primary. */
   signal(signal: NodeJS.Signals): void;
@@ -104,12 +104,12 @@ export async function startNode(options: NodeOptions = {}, scope?: Scope): Promi
     metrics,
     metric: async (name, labels) => (await metrics()).sum(name, labels),
     stop: run.stop,
-    signal: (signal) => void process.kill(run.child.pid, signal),
+    signal: run.signal,
     kill: run.kill,
   };
 }
 
-type Run = Pick<TestNode, "logs" | "output" | "waitForLog" | "stop" | "kill"> & {
+type Run = Pick<TestNode, "logs" | "output" | "waitForLog" | "stop" | "signal" | "kill"> & {
   readonly child: ReturnType<typeof startGroup>;
 };
 
@@ -140,8 +140,14 @@ export function runNode({ app, workers = 2, args = [], env = {} }: NodeOptions =
     await exitOf(child, 10_000, "the killed node");
     rmSync(temporary, { recursive: true, force: true });
   };
+  let isToldToStop = false;
+  const signal = (name: NodeJS.Signals): void => {
+    isToldToStop ||= name === "SIGTERM";
+    process.kill(child.pid, name);
+  };
   const stop = async (timeoutMs = 40_000): Promise<Exit> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    // A second SIGTERM would end it at once.
+    if (!isToldToStop && child.exitCode === null && child.signalCode === null) signal("SIGTERM");
     const exit = await exitOf(child, timeoutMs, "the node");
     killGroup(child.pid);
     rmSync(temporary, { recursive: true, force: true });
@@ -161,6 +167,7 @@ export function runNode({ app, workers = 2, args = [], env = {} }: NodeOptions =
       return found as LogLine;
     },
     stop,
+    signal,
     kill,
   };
 }

@@ -1,9 +1,9 @@
 /**
  * What becomes of 200 clients in rooms, with 100 messages a second, when something breaks: limpet beside the documented recipe (Node's cluster,
- * @socket.io/sticky, the cluster adapter on one node and the Redis Streams adapter on two) with its recovery on. It starts all that it needs, on loopback, and prints a table; it
- * takes some ten minutes.
+ * @socket.io/sticky, the cluster adapter on one node and the Redis Streams adapter on two) with its recovery on. It starts all that it needs, on loopback, and
+ * prints a table; it takes some ten minutes on a quiet machine.
  *
- *     npm run faults [-- WORD …]      the cases, and sides, whose names contain one of these words
+ *     npm run build && npm run faults [-- WORD …]      the cases and sides, `one node: half-open, limpet` say, that contain all of these words
  */
 import { availableParallelism, loadavg } from "node:os";
 import { CASES } from "../../test/recovery/rig/cases.js";
@@ -11,6 +11,9 @@ import { play } from "../../test/recovery/rig/play.js";
 import { limpet, stock } from "../../test/recovery/rig/sides.js";
 import { cellsOf, markdown } from "../../test/recovery/rig/table.js";
 import type { Scope } from "../../test/support/children.js";
+
+// What it started ends with it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 const words = process.argv.slice(2);
 const rows: string[][] = [];

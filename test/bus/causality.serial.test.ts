@@ -14,13 +14,16 @@ const CONNECTS = 2_000;
 const LANES = 8;
 const EMITS = 5_000;
 
+/** Clients join rooms, and are told of what others say, as fast as they can. */
+const BOUNDS = { LIMPET_CLIENT_MAX_ROOMS: "100000", LIMPET_CLIENT_MAX_EVENTS_BURST: "100000" };
+
 const scope = fileScope();
 let fleet: Nodes;
 let nodeA: TestNode;
 /** Two on each node. */
 let a: Member, a2: Member, b: Member, b2: Member;
 before(async () => {
-  fleet = await startNodes(scope);
+  fleet = await startNodes(scope, { env: BOUNDS });
   [a, a2, b, b2] = fleet.members as [Member, Member, Member, Member];
   [nodeA] = fleet.nodes as [TestNode];
   for (const member of fleet.members) {

@@ -10,12 +10,18 @@ export class RequestLog {
   #started = 0;
   #answered = 0;
   #longestMs = 0;
+  #spokenFromMs = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     diagnostics.subscribe("http.client.request.start", (message) => {
       this.#follow((message as { request: ClientRequest }).request);
     });
+  }
+
+  /** From now on clients hear something every few seconds: a poll of before was open for as long as nobody spoke. */
+  spoken(): void {
+    this.#spokenFromMs = this.#now();
   }
 
   report(): RequestReport {
@@ -41,7 +47,7 @@ export class RequestLog {
     const end = (status: number | undefined): void => {
       if (!this.#open.delete(request)) return;
       const endedMs = this.#now();
-      this.#longestMs = Math.max(this.#longestMs, endedMs - startedMs);
+      this.#longestMs = Math.max(this.#longestMs, endedMs - Math.max(startedMs, this.#spokenFromMs));
       if (status === 200 || status === 101) this.#answered++;
       else this.#failed.push({ sid: sidIn(request.path), startedMs, endedMs, status });
     };

@@ -76,6 +76,7 @@ let turn = 0;
 let speaking: NodeJS.Timeout | undefined;
 process.on("message", (command: SwarmCommand) => {
   if (command.do === "speak") {
+    requests.spoken();
     speaking = setInterval(() => clients[turn++ % clients.length]?.speak(), options.intervalMs / options.count);
   } else if (command.do === "hush") {
     clearInterval(speaking);

@@ -240,6 +240,7 @@ export class Restores {
     onOutcome("recovered");
     fleet()?.save(recordOf(session));
   }
+
   #missed({ offset }: Attempt, session: Session, history?: readonly LogEntry[]): ReturnType<typeof missedBy> {
     const { tag, log, maxMissedBytes: maxBytes } = this.#options;
     const record = recordOf(session);

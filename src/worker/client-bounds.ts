@@ -4,6 +4,7 @@
  */
 import type { Socket as EngineSocket } from "engine.io";
 import type { ClientRefusal } from "../telemetry/worker-metrics.js";
+import { plain } from "../lib/plain.js";
 import { EventBudget, type EventLimits } from "./event-budget.js";
 import {
   PacketType,
@@ -124,9 +125,4 @@ export class ClientBounds {
     for (const [id, ack] of socket.acks) acks.set(id, ack);
     socket.acks = acks;
   }
-}
-
-/** The object's class's own methods. */
-function plain<T extends object>(object: T): T {
-  return Object.getPrototypeOf(object) as T;
 }

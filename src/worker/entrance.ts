@@ -2,8 +2,7 @@
  * Who may open a session at this worker. The front has counted what begins on a connection that it hands over; a handshake on a connection that was used
  * before, as proxies send them, is counted here, by the same rules.
  */
-import type { IncomingMessage } from "node:http";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "engine.io";
 import type { ClientAddresses } from "../access/client-address.js";

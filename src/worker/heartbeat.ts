@@ -3,6 +3,7 @@
  * before it reads from sockets, so Engine.IO would close clients whose pongs have been waiting in the kernel all along.
  */
 import type { Server } from "engine.io";
+import { plain } from "../lib/plain.js";
 import type { HeartbeatInternals } from "./internals.js";
 
 const PING_TIMEOUT = "ping timeout";
@@ -37,9 +38,4 @@ export function giveBenefitOfLag(engine: Server, wasStalled: () => boolean): voi
   engine.on("connection", (session: HeartbeatInternals) => {
     session.onClose = onClose;
   });
-}
-
-/** The session class's own methods. */
-function plain(session: object): HeartbeatInternals {
-  return Object.getPrototypeOf(session) as HeartbeatInternals;
 }

@@ -8,6 +8,7 @@
  * across publishers they have no order, and what is published in one turn of the event loop travels together.
  */
 import type { Transport } from "engine.io";
+import { plain } from "../lib/plain.js";
 import type { PacketOptions, PollingInternals } from "./internals.js";
 
 type Packets = Parameters<Transport["send"]>[0];
@@ -106,11 +107,6 @@ export class JoinGate {
 /** Only the adapter prepares frames, for events that go to many. */
 function isBroadcast({ options }: Packets[number]): boolean {
   return (options as Partial<PacketOptions> | undefined)?.wsPreEncodedFrame !== undefined;
-}
-
-/** The transport class's own methods. */
-function plain(transport: Transport): Transport {
-  return Object.getPrototypeOf(transport) as Transport;
 }
 
 function sendNow(transport: Transport, packets: Packets): void {

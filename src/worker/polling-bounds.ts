@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Transport } from "engine.io";
+import { plain } from "../lib/plain.js";
 import type { PollingInternals, PollingMethods } from "./internals.js";
 import type { UnreadAnswers } from "./unread-answers.js";
 
@@ -100,9 +101,4 @@ function hasMore(payload: string, packets: number): boolean {
   for (let at = payload.indexOf(SEPARATOR); at !== -1; at = payload.indexOf(SEPARATOR, at + 1))
     if (++found > packets) return true;
   return false;
-}
-
-/** The transport class's own methods. */
-function plain(transport: PollingTransport): PollingMethods {
-  return Object.getPrototypeOf(transport) as PollingMethods;
 }

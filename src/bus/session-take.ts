@@ -2,6 +2,7 @@
  * How this node takes over a session of another one: fenced in Redis first, so that the former owner's writes count no more; then released by that owner, where
  * it lives; then everything that it has delivered must have been read here, or it would be delivered again.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { RedisConnection } from "../lib/redis.js";
 import { FIRST_ID } from "../lib/stream-id.js";
 import type { TakenSession } from "../recovery/fleet-sessions.js";
@@ -29,6 +30,12 @@ export interface SessionTakeOptions {
 /** A reader that is further behind than that reads what is late while the client is here again. */
 const BARRIER_MS = 2_000;
 
+/** A client can be here before its first node's word of it is in Redis; a pid that nobody knows costs so much longer. */
+const UNWRITTEN_MS = 250;
+
+/** Kind, generation, uid of the owner until now, record; the last three where it was taken. */
+type TakeReply = readonly [kind: Buffer, generation: number, owner: Buffer, record: Buffer];
+
 export class SessionTake {
   readonly #options: SessionTakeOptions;
   readonly #script = new RedisScript(TAKE);
@@ -52,13 +59,12 @@ export class SessionTake {
   }
 
   async #take(nsp: string, pid: string): Promise<TakenSession> {
-    const { redis, uid, key, ttlMs, isUp, isGone, release, reached } = this.#options;
-    const reply = (await this.#script.run(redis, key(pid), uid, nsp, ttlMs)) as readonly [
-      Buffer,
-      number,
-      Buffer,
-      Buffer,
-    ];
+    const { uid, isUp, isGone, release, reached } = this.#options;
+    let reply = await this.#ask(nsp, pid);
+    if (reply[0].toString() === "unknown") {
+      await delay(UNWRITTEN_MS, undefined, { ref: false });
+      reply = await this.#ask(nsp, pid);
+    }
     const [kind, generation, ownerText, bytes] = reply;
     if (kind.toString() === "unknown") return { failure: "unknown" };
     if (kind.toString() === "namespace") return { failure: "namespace" };
@@ -72,6 +78,11 @@ export class SessionTake {
         : { id: released.streamId, source: { uid: owner, n: released.n } };
     if (!(await reached(mark, BARRIER_MS)) && !isUp()) return { failure: "bus_down" };
     return { record: { ...record, generation } };
+  }
+
+  async #ask(nsp: string, pid: string): Promise<TakeReply> {
+    const { redis, uid, key, ttlMs } = this.#options;
+    return (await this.#script.run(redis, key(pid), uid, nsp, ttlMs)) as TakeReply;
   }
 
   /** Another version of limpet may have written it. */

@@ -79,12 +79,16 @@ export function received({ origin, pos, streamId }: Claimable, claim: Claim, tag
 
 /**
  * The claim that covers what both cover, for claims of one client and one tag. Where the workers differ, the one further in the log came later, and
- * what its predecessor had published stands in the log before it.
+ * what its predecessor had published stands in the log before it. Of two workers' claims at one position the later one may cover more: its worker's
+ * own messages behind that position.
+ *
+ * @param first wins where both stand at the same position: what the client brought last
  */
-export function mergeClaims(a: Claim, b: Claim): Claim {
-  const [later, earlier] = a.pos < b.pos || (a.pos === b.pos && a.seq < b.seq) ? [b, a] : [a, b];
-  const seq = later.wid === earlier.wid ? Math.max(later.seq, earlier.seq) : later.seq;
-  return { ...later, seq, streamId: laterStreamId(a.streamId, b.streamId) };
+export function mergeClaims(first: Claim, second: Claim): Claim {
+  const streamId = laterStreamId(first.streamId, second.streamId);
+  if (first.wid === second.wid)
+    return { ...first, pos: Math.max(first.pos, second.pos), seq: Math.max(first.seq, second.seq), streamId };
+  return { ...(first.pos < second.pos ? second : first), streamId };
 }
 
 export function laterStreamId(a: string | undefined, b: string | undefined): string | undefined {

@@ -58,13 +58,13 @@ export function missedBy(query: MissedQuery): readonly MissedEntry[] | "trimmed"
 }
 
 /** In the order of the log, where the client's claims speak of it; else in that of the stream, and then what the stream has not shown yet. */
-function inOrder(
-  entries: readonly LogEntry[],
-  { tag, log, offset, session }: MissedQuery,
-  claims: readonly Claim[],
-): MissedEntry[] {
+function inOrder(entries: readonly LogEntry[], query: MissedQuery, claims: readonly Claim[]): MissedEntry[] {
+  const { tag, log, offset, session } = query;
   const { tag: spokenOf } = offset ?? session.life ?? session.since;
-  const base = claims.filter((claim) => claim.tag === spokenOf).reduce(mergeClaims);
+  const base = baseOf(
+    claims.filter((claim) => claim.tag === spokenOf),
+    query,
+  );
   let streamId = claims.map((claim) => claim.streamId).reduce(laterStreamId);
   if (spokenOf === tag) {
     return entries
@@ -83,6 +83,12 @@ function inOrder(
         ? { tag, pos: entry.pos, wid: 0, seq: 0, streamId }
         : { ...base, streamId: entry.streamId },
   }));
+}
+
+/** What all claims of a tag cover. A sign of life may be younger than what the client brings, or older: where both stand at one position, the log tells. */
+function baseOf(claims: readonly Claim[], { tag, log }: MissedQuery): Claim {
+  const isAhead = (claim: Claim): boolean => claim.tag === tag && log.isBehind(claim);
+  return claims.reduce((a, b) => (a.pos === b.pos && isAhead(b) ? mergeClaims(b, a) : mergeClaims(a, b)));
 }
 
 function byStream(a: LogEntry, b: LogEntry): number {

@@ -2,7 +2,7 @@
  * The node's log: what its clients can be given later, in the order in which the node had it, indexed by room. It keeps what is younger than its
  * retention, and less where that would take more bytes than it may.
  */
-import { laterStreamId, type Origin } from "./claim.js";
+import { laterStreamId, type Claim, type Origin } from "./claim.js";
 import { Fifo } from "./fifo.js";
 import type { LogEntry, LoggedEvent } from "./log-entry.js";
 import { RoomIndex } from "./room-index.js";
@@ -119,6 +119,16 @@ export class RoomLog {
       const entry = this.#entryAt(pos);
       if (entry !== undefined) yield entry;
     }
+  }
+
+  /** Whether the log has come to stand behind the claim: a message that its worker's own clients had before the log stands behind its position. */
+  isBehind({ tag, pos, wid, seq }: Claim): boolean {
+    for (let at = Math.max(pos, this.trimmedPos) + 1; at <= this.#pos; at++) {
+      const origin = this.#entryAt(at)?.origin;
+      // The numbers of a worker grow along the log: its first one decides.
+      if (origin?.tag === tag && origin.wid === wid) return origin.seq <= seq;
+    }
+    return false;
   }
 
   #entryAt(pos: number): Entry | undefined {

@@ -173,7 +173,7 @@ export class SessionTable {
   setFormer(session: Session, offset: Claim): void {
     const same = session.former.find(({ tag }) => tag === offset.tag);
     const others = session.former.filter((claim) => claim !== same);
-    session.former = [...others.slice(1 - MAX_FORMER), same === undefined ? offset : mergeClaims(same, offset)];
+    session.former = [...others.slice(1 - MAX_FORMER), same === undefined ? offset : mergeClaims(offset, same)];
   }
 
   left(session: Session, nowMs: number): void {

@@ -88,4 +88,6 @@ test("two claims of a client cover together what each covers", () => {
     claim({ pos: 11, streamId: "5-0" }),
   );
   assert.deepEqual(mergeClaims(claim(), claim({ streamId: "4-0" })), claim({ streamId: "4-0" }));
+  const [brought, before] = [claim({ wid: 1, seq: 3 }), claim({ wid: 2, seq: 9 })];
+  assert.deepEqual(mergeClaims(brought, before), brought, "of two workers at one position, the one that came last");
 });

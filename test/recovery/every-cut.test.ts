@@ -30,12 +30,16 @@ for (const [pace, pauseMs] of [
       }
     });
     let connections = 0;
+    /** Where each message came, and what the client's offset was then. */
+    const trail: string[] = [];
     while (client.received.length < MESSAGES * publishers.length) {
       const before = client.received.length;
       client.cut();
       await client.connect({ slot: connections++ % 2, stopAt: (count) => count > before });
       assert.equal(client.recovered, true, `connection ${connections}`);
       await client.count(before + 1);
+      for (const [, , value] of client.received.slice(before))
+        trail.push(`${connections} at ${client.offset}: ${JSON.stringify(value)}`);
     }
     await Promise.all(publishing);
     client.cut();
@@ -46,7 +50,8 @@ for (const [pace, pauseMs] of [
     const values = client.received.slice(0, -1).map(([, , value]) => value as { who: number; n: number });
     for (const who of [0, 1]) {
       const order = values.filter((value) => value.who === who).map(({ n }) => n);
-      assert.deepEqual(order, [...Array(MESSAGES).keys()], `what publisher ${who} said, once and in order`);
+      const expected = [...Array(MESSAGES).keys()];
+      assert.deepEqual(order, expected, `what publisher ${who} said, once and in order:\n${trail.join("\n")}`);
     }
     t.diagnostic(`${values.length} messages over ${connections} connections`);
   });

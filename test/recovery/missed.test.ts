@@ -256,3 +256,22 @@ test("what the client had of a node before the last one is not given again, thou
   assert.deepEqual(scene.missed({ offset }), [had, wanted]);
   assert.deepEqual(scene.missed({ offset, former: [at(had)] }), [wanted]);
 });
+
+test("of two workers' claims at one position, the one that covers what stands behind it goes on with what is given", () => {
+  const scene = new Scene();
+  // The client had these two of worker 2, went to worker 1, and had its message there before the log did.
+  for (let i = 0; i < 2; i++) scene.publish(2, ["a"]);
+  const missed = scene.publish(3, ["a"]);
+  const own = scene.publish(1, ["a"]);
+  const [before, later] = [at(2, { wid: 2, seq: 2 }), at(2, { wid: 1, seq: 1 })];
+  for (const query of [
+    { offset: later, former: [before] },
+    { offset: later, life: before },
+    { offset: before, life: later },
+  ]) {
+    const [first, ...rest] = scene.ask(query) as readonly { entry: LogEntry; claim: Claim }[];
+    assert.equal(first?.entry.pos, missed);
+    assert.deepEqual(rest, []);
+    assert.deepEqual(scene.missed({ offset: first.claim }), [], `${own} comes a second time`);
+  }
+});

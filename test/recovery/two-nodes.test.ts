@@ -188,3 +188,15 @@ test("a client that its node has just recovered is released to another one with 
   await untilSaved(redis, client, "blue");
   assert.equal(await redis.hget(`limpet:session:${client.pid}`, "g"), "2", "it went to another node once");
 });
+
+test("a client that goes to another node the moment it is connected is ahead of its first node's word of it, and is recovered", async (t) => {
+  const { a, b } = await startPair(t);
+  a.network.delay(50);
+  const client = await connected(t, a);
+  const { id } = client;
+  await client.call("join", "red");
+  client.cut();
+  await client.connect({ port: b.port });
+  assert.equal(client.recovered, true);
+  assert.deepEqual((await who(client)).rooms, ["red", id].toSorted());
+});

@@ -63,7 +63,16 @@ export class Session {
     const { node, worker } = this.#context.limpet;
     if (this.#member === undefined) return;
     (this.#socket.data as { member?: Member }).member = { ...this.#member, node: node.id, worker: worker.slot };
+    this.#keep();
     for (const room of channelsOf(this.#socket.rooms)) this.#announce("member:joined", room);
+  }
+
+  /** A worker that dies must not leave somebody in a room without a name. Nobody waits for it: it goes with the join. */
+  #keep(): void {
+    const { limpet } = this.#context;
+    limpet.checkpoint(this.#socket).catch((error: unknown) => {
+      limpet.log.debug({ err: error }, "who a socket is could not be kept");
+    });
   }
 
   /** Never rejects. */
@@ -113,6 +122,7 @@ export class Session {
     const { node, worker } = this.#context.limpet;
     const member: Member = { id: this.#socket.id, name, node: node.id, worker: worker.slot };
     (this.#socket.data as { member?: Member }).member = member;
+    this.#keep();
     await this.#socket.join(toSocketRoom(room));
     // Gone meanwhile: its leaving was announced, and nothing may follow that.
     if (!this.#socket.connected) return notAMember;

@@ -1,6 +1,6 @@
 /**
- * Stands still for some time when a client asks for it: first until every session's ping is due, so that all are sent in one turn, and then, with
- * those on their way, so long that the pongs come too late.
+ * Stands still when a client asks for it. `block`: first until every session's ping is due, so that all are sent in one turn, and then, with those on
+ * their way, so long that the pongs come too late. `stand still`: at once, wherever each session's heartbeat is.
  */
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers";
@@ -14,6 +14,10 @@ function standStill(ms) {
 
 export default (io) => {
   io.on("connection", (socket) => {
+    socket.on("stand still", (ms, ack) => {
+      standStill(ms);
+      ack();
+    });
     socket.on("block", (ms) => {
       standStill(PINGS_DUE_MS);
       setTimeout(() => setImmediate(() => setImmediate(standStill, ms)), 1);

@@ -2,7 +2,13 @@
 import { io, type Socket } from "socket.io-client";
 import type { CrowdCommand, CrowdOptions, CrowdReport } from "./messages.js";
 
-const { url, count, reconnectionDelayMaxMs, transports } = JSON.parse(process.argv[2] ?? "") as CrowdOptions;
+const {
+  url,
+  count,
+  spreadMs = 0,
+  reconnectionDelayMaxMs,
+  transports,
+} = JSON.parse(process.argv[2] ?? "") as CrowdOptions;
 const inAfterMs: number[] = [];
 const refusals: Record<number, number> = {};
 const disconnects: string[] = [];
@@ -32,8 +38,9 @@ function textOf(error: unknown): string {
 
 function connect(): void {
   const startedAtMs = performance.now();
-  sockets = Array.from({ length: count }, () => {
+  sockets = Array.from({ length: count }, (_, n) => {
     const socket = io(url, {
+      autoConnect: false,
       forceNew: true,
       reconnectionDelayMax: reconnectionDelayMaxMs,
       transports: [...transports],
@@ -51,6 +58,7 @@ function connect(): void {
       if (status !== 0) refusals[status] = (refusals[status] ?? 0) + 1;
       else errors[textOf(error)] = (errors[textOf(error)] ?? 0) + 1;
     });
+    setTimeout(() => socket.connect(), (n * spreadMs) / count);
     return socket;
   });
 }

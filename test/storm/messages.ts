@@ -3,6 +3,8 @@
 export interface CrowdOptions {
   readonly url: string;
   readonly count: number;
+  /** They connect one after the other within this time; all at once unless told. */
+  readonly spreadMs?: number;
   /** How long the stock client's own pauses may become. */
   readonly reconnectionDelayMaxMs: number;
   readonly transports: readonly ("polling" | "websocket")[];

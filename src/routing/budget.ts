@@ -14,6 +14,9 @@ export interface BudgetOptions {
   readonly maxDebtMs?: number;
 }
 
+/** A sum of shares of a second may be off by so much. */
+const ROUNDING_MS = 1e-6;
+
 export class Budget {
   /** Time that one costs. */
   readonly #costMs: number;
@@ -30,7 +33,8 @@ export class Budget {
 
   /** How long the next one would have to wait; 0 where it may pass now. */
   waitMs(nowMs: number): number {
-    return Math.max(0, this.#paidAtMs - this.#burstMs - nowMs);
+    const waitMs = this.#paidAtMs - this.#burstMs - nowMs;
+    return waitMs < ROUNDING_MS ? 0 : waitMs;
   }
 
   /** Counts one, whether there is room for it or not. */

@@ -64,7 +64,7 @@ export class ClientBounds {
 
     this.#onevent = function (this: Budgeted, packet: Packet): void {
       const nowMs = performance.now();
-      const verdict = (this[EVENTS] ??= new EventBudget(limits, nowMs)).take(nowMs);
+      const verdict = (this[EVENTS] ??= new EventBudget(limits)).take(nowMs);
       if (verdict === "taken") {
         plain(this).onevent.call(this, packet);
         return;

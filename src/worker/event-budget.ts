@@ -1,4 +1,5 @@
-/** How many events a socket may send: a bucket that is full at first and refills at a steady rate. Pure: the time is handed in. */
+/** How many events a socket may send: so many at once, and at a steady rate then. Pure: the time is handed in. */
+import { Budget } from "../routing/budget.js";
 
 export interface EventLimits {
   readonly maxEventsPerSecond: number;
@@ -8,31 +9,24 @@ export interface EventLimits {
 export type Verdict = "taken" | "refused" | "flood";
 
 export class EventBudget {
-  readonly #limits: EventLimits;
-  #left: number;
-  #atMs: number;
-  /** Since the bucket was full. */
+  readonly #budget: Budget;
+  readonly #maxRefused: number;
+  /** Since there was room for a whole burst. */
   #refused = 0;
 
-  constructor(limits: EventLimits, nowMs: number) {
-    this.#limits = limits;
-    this.#left = limits.maxEventsBurst;
-    this.#atMs = nowMs;
+  constructor({ maxEventsPerSecond, maxEventsBurst }: EventLimits) {
+    const burstMs = (maxEventsBurst * 1_000) / maxEventsPerSecond;
+    this.#budget = new Budget({ count: maxEventsPerSecond, perMs: 1_000, burstMs });
+    this.#maxRefused = maxEventsBurst;
   }
 
-  /** @returns "flood" once as many as a burst have been refused while the bucket was never full again */
+  /** @returns "flood" once as many as a burst have been refused and there was never room for a whole one again */
   take(nowMs: number): Verdict {
-    const { maxEventsPerSecond, maxEventsBurst } = this.#limits;
-    this.#left += ((nowMs - this.#atMs) / 1_000) * maxEventsPerSecond;
-    this.#atMs = nowMs;
-    if (this.#left >= maxEventsBurst) {
-      this.#left = maxEventsBurst;
-      this.#refused = 0;
-    }
-    if (this.#left >= 1) {
-      this.#left--;
+    if (this.#budget.isFull(nowMs)) this.#refused = 0;
+    if (this.#budget.waitMs(nowMs) === 0) {
+      this.#budget.take(nowMs);
       return "taken";
     }
-    return ++this.#refused >= maxEventsBurst ? "flood" : "refused";
+    return ++this.#refused >= this.#maxRefused ? "flood" : "refused";
   }
 }

@@ -9,21 +9,24 @@ import { PendingAcks } from "../../src/worker/pending-acks.js";
 import { RoomBound, TooManyRoomsError } from "../../src/worker/room-bound.js";
 
 test("a budget gives the burst at once, then the rate, and never more than the burst after a pause", () => {
-  const budget = new EventBudget({ maxEventsPerSecond: 10, maxEventsBurst: 3 }, 0);
+  const budget = new EventBudget({ maxEventsPerSecond: 10, maxEventsBurst: 3 });
   const taken = (nowMs: number, times: number): number =>
     Array.from({ length: times }, () => budget.take(nowMs)).filter((verdict) => verdict === "taken").length;
   assert.equal(taken(0, 5), 3);
   assert.equal(taken(99, 1), 0);
   assert.equal(taken(100, 1), 1);
   assert.equal(taken(60_000, 10), 3);
+  const uneven = new EventBudget({ maxEventsPerSecond: 333, maxEventsBurst: 700 });
+  const verdicts = Array.from({ length: 701 }, () => uneven.take(0.1));
+  assert.equal(verdicts.indexOf("refused"), 700);
 });
 
 test("a budget speaks of a flood once a burst has been refused, unless it was full again in between", () => {
   const limits = { maxEventsPerSecond: 10, maxEventsBurst: 3 };
-  const flooded = new EventBudget(limits, 0);
+  const flooded = new EventBudget(limits);
   const verdicts = Array.from({ length: 6 }, () => flooded.take(0));
   assert.deepEqual(verdicts, ["taken", "taken", "taken", "refused", "refused", "flood"]);
-  const paused = new EventBudget(limits, 0);
+  const paused = new EventBudget(limits);
   for (let n = 0; n < 5; n++) paused.take(0);
   for (let n = 0; n < 3; n++) assert.equal(paused.take(1_000), "taken");
   for (let n = 0; n < 2; n++) assert.equal(paused.take(1_000), "refused");

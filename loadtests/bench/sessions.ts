@@ -43,7 +43,7 @@ export interface MemoryLoad {
 }
 
 /** Of loopback: the ports of one address, and the files of one process, are not enough for many sessions. */
-const ADDRESSES = Array.from({ length: 20 }, (_, n) => `127.0.0.${n + 2}`);
+export const ADDRESSES = Array.from({ length: 20 }, (_, n) => `127.0.0.${n + 2}`);
 const LOADS = 2;
 
 export async function measureMemory(side: Side, load: MemoryLoad): Promise<Figure[]> {

@@ -43,13 +43,34 @@ const STOP_MS = 10_000;
 
 export const limpet: Side = limpetWith("limpet");
 
+/** With recovery, and all of a worker's clients closed at once where it goes. */
+export const limpetThatDrains: Side = limpetAs(
+  "limpet",
+  {
+    LIMPET_DRAIN_PER_SECOND: "1000000",
+    LIMPET_DRAIN_DEADLINE_MS: "120000",
+    LIMPET_SUPERVISOR_STOP_TIMEOUT_MS: "130000",
+  },
+  "--recovery",
+);
+
 /** @param args more flags of `limpet start` */
 export function limpetWith(name: string, ...args: readonly string[]): Side {
+  return limpetAs(name, {}, ...args);
+}
+
+function limpetAs(name: string, env: Readonly<Record<string, string>>, ...args: readonly string[]): Side {
   return {
     name,
     start: async ({ workers, redis }) => {
       const flags = [...args, ...(redis === undefined ? [] : ["--redis", redis.url])];
-      const node = await startNode({ app: APP, workers, args: flags, env: LET_IN, readyTimeoutMs: START_MS });
+      const node = await startNode({
+        app: APP,
+        workers,
+        args: flags,
+        env: { ...LET_IN, ...env },
+        readyTimeoutMs: START_MS,
+      });
       // Ended, not drained: its clients are not part of it any more.
       return { port: node.port, sessionPorts: [node.port], pid: node.pid, stop: () => node.kill() };
     },

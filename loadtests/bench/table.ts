@@ -37,7 +37,7 @@ function rowsOf({ title, sides }: Work, results: Results): string[][] {
         failed === 0 ? name : `${name} (${failed} failed)`,
         unit,
         digits(median(values)),
-        (median(values) / base).toFixed(2),
+        base === 0 ? "" : (median(values) / base).toFixed(2),
         values.length < 2 ? "" : `${digits(Math.min(...values))}–${digits(Math.max(...values))}`,
         latencies.length === 0 ? "" : digits(median(latencies.map(({ p50Ms }) => p50Ms))),
         latencies.length === 0 ? "" : digits(median(latencies.map(({ p99Ms }) => p99Ms))),

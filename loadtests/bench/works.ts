@@ -1,9 +1,10 @@
 /** What is measured: each work with the servers that do it, and how far limpet's cost should be from the recipe's. */
+import { measureDrain } from "./drain.js";
 import type { Figure } from "./figure.js";
 import { measurePolling } from "./polling.js";
 import { measureRooms, type RoomsLoad } from "./rooms.js";
 import { measureHandshakes, measureMemory } from "./sessions.js";
-import { bareWs, limpet, limpetWith, limpetWithPorts, recipe, single, type Side } from "./sides.js";
+import { bareWs, limpet, limpetThatDrains, limpetWith, limpetWithPorts, recipe, single, type Side } from "./sides.js";
 
 export interface Work {
   /** As behind `--only`. */
@@ -80,6 +81,10 @@ export function worksOf(quick: boolean): readonly Work[] {
       ...{ name: "memory", title: `${times(10_000, 1_500)} idle sessions`, sides: everyServer },
       measure: (side) =>
         measureMemory(side, { workers, sessions: times(10_000, 1_500), together: 100, idleMs: times(5_000, 500) }),
+    },
+    {
+      ...{ name: "drain", title: `a worker with ${times(10_000, 1_500)} sessions goes`, sides: [limpetThatDrains] },
+      measure: (side) => measureDrain(side, { sessions: times(10_000, 1_500), together: 100 }),
     },
   ];
 }

@@ -2,10 +2,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { waitFor } from "../../../test/support/wait.js";
 import { PollingClient } from "./polling-client.js";
+import { ReturningSession } from "./returning-session.js";
 import { Session } from "./session.js";
 import type { Answer, Latency, OpenOptions, Order, PublishOptions, RoomsOptions, Tasks } from "./tasks.js";
 
 const DELIVERY_MS = 60_000;
+const RETURN_MS = 120_000;
 /** Members of one room that join at the same time. */
 const JOIN_TOGETHER = 50;
 /** Of so many events the time of one is looked at. */
@@ -16,6 +18,7 @@ const TIME_MARK = '"t":';
 
 let rooms: Session[][] = [];
 let sessions: Session[] = [];
+let returning: ReturningSession[] = [];
 let clients: PollingClient[] = [];
 let heard = 0;
 let delaysMs: number[] = [];
@@ -75,6 +78,30 @@ const tasks: Tasks = {
     return latencyOf(tookMs);
   },
 
+  openReturning: async ({ ports, count, together, from = [] }: OpenOptions) => {
+    const tookMs: number[] = [];
+    returning = await inGroups(count, together, async (n) => {
+      const startedAt = performance.now();
+      const address = from[n % from.length];
+      const port = ports[n % ports.length] ?? 0;
+      const session = await ReturningSession.open({ port, ...(address === undefined ? {} : { from: address }) });
+      tookMs.push(performance.now() - startedAt);
+      return session;
+    });
+    return latencyOf(tookMs);
+  },
+
+  comeBack: async () => {
+    const message = (): string =>
+      `${returning.length} sessions; ${returning.filter(({ isBack }) => isBack).length} are back`;
+    await waitFor(() => returning.every(({ isBack }) => isBack), { timeoutMs: RETURN_MS, message });
+    return {
+      recovered: returning.filter(({ isRecovered }) => isRecovered).length,
+      refused: returning.reduce((sum, { refused }) => sum + refused, 0),
+      latency: latencyOf(returning.map(({ awayMs }) => awayMs)),
+    };
+  },
+
   openPolling: async ({ port, clients: count }) => {
     clients = await inGroups(count, JOIN_TOGETHER, () => PollingClient.open(port));
   },
@@ -94,8 +121,9 @@ const tasks: Tasks = {
   },
 
   closeAll: () => {
-    for (const client of [...sessions, ...clients]) client.close();
+    for (const client of [...sessions, ...returning, ...clients]) client.close();
     sessions = [];
+    returning = [];
     clients = [];
     rooms = [];
     return Promise.resolve();

@@ -18,7 +18,7 @@ const UPGRADE = [
   "\r\n",
 ].join("\r\n");
 const HEAD_END = "\r\n\r\n";
-const CONNECT = clientFrame("40");
+const CONNECT = "40";
 const PONG = clientFrame("3");
 /** First characters of Engine.IO's packets, and second ones of Socket.IO's. */
 const [OPEN, PING, MESSAGE] = [0x30, 0x32, 0x34];
@@ -30,11 +30,17 @@ export interface SessionOptions {
   readonly from?: string;
   /** Called with each event. */
   readonly onEvent?: OnMessage;
+  /** What it says of its former session, as JSON. */
+  readonly auth?: string;
+  /** Called once it is in the main namespace, with the server's answer as JSON. */
+  readonly onConnected?: (answer: string) => void;
+  /** Called when the connection ends, whoever ended it. */
+  readonly onClose?: () => void;
 }
 
 export class Session {
   readonly #socket: Socket;
-  readonly #onEvent: OnMessage | undefined;
+  readonly #options: SessionOptions;
   #head = "";
   #isOpen = false;
   /** Of what is waited for: the namespace, or an ack. */
@@ -42,8 +48,9 @@ export class Session {
   #reject: (error: Error) => void = () => undefined;
   readonly #frames = new FrameReader((bytes, start, end) => this.#onPacket(bytes, start, end));
 
-  private constructor({ port, from, onEvent }: SessionOptions) {
-    this.#onEvent = onEvent;
+  private constructor(options: SessionOptions) {
+    const { port, from, onClose } = options;
+    this.#options = options;
     this.#socket = connect({
       ...{ port, host: "127.0.0.1", noDelay: true },
       ...(from === undefined ? {} : { localAddress: from }),
@@ -51,7 +58,10 @@ export class Session {
     });
     this.#socket.write(UPGRADE);
     this.#socket.on("error", (error) => this.#reject(error));
-    this.#socket.on("close", () => this.#reject(new Error("the server closed the connection")));
+    this.#socket.on("close", () => {
+      this.#reject(new Error("the server closed the connection"));
+      onClose?.();
+    });
   }
 
   /** @returns once it is in the main namespace */
@@ -111,9 +121,13 @@ export class Session {
 
   #onPacket(bytes: Buffer, start: number, end: number): void {
     const [first, second] = [bytes[start], bytes[start + 1]];
-    if (first === MESSAGE && second === EVENT) this.#onEvent?.(bytes, start, end);
+    const { onEvent, onConnected, auth = "" } = this.#options;
+    if (first === MESSAGE && second === EVENT) onEvent?.(bytes, start, end);
     else if (first === PING) this.#socket.write(PONG);
-    else if (first === OPEN) this.#socket.write(CONNECT);
-    else if (first === MESSAGE && (second === CONNECTED || second === ACK)) this.#resolve();
+    else if (first === OPEN) this.#socket.write(clientFrame(CONNECT + auth));
+    else if (first === MESSAGE && (second === CONNECTED || second === ACK)) {
+      if (second === CONNECTED) onConnected?.(bytes.toString("utf8", start + 2, end));
+      this.#resolve();
+    }
   }
 }

@@ -11,11 +11,23 @@ export interface Tasks {
   publish(options: PublishOptions): Promise<Latency>;
   /** Opens sessions and keeps them; the time is from the first byte to the namespace. */
   openSessions(options: OpenOptions): Promise<Latency>;
+  /** The same with sessions that come back as soon as the server ends them, with what they know of themselves. */
+  openReturning(options: OpenOptions): Promise<Latency>;
+  /** Once each has come back; the time is from the end of its connection to the namespace. @throws Error where that takes too long */
+  comeBack(): Promise<Return>;
   openPolling(options: { readonly port: number; readonly clients: number }): Promise<void>;
   /** Every polling client echoes that often; the time is that of one cycle. */
   echo(options: { readonly cycles: number }): Promise<Latency>;
   /** Closes everything it has opened. */
   closeAll(): Promise<void>;
+}
+
+export interface Return {
+  /** Those that have the id they had before. */
+  readonly recovered: number;
+  /** Times that one had to try again. */
+  readonly refused: number;
+  readonly latency: Latency;
 }
 
 export interface RoomsOptions {

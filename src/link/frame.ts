@@ -1,7 +1,19 @@
 /**
- * Frames on the wire between primary and worker: `u32 length | u32 header length | header (JSON) | body`. Lengths are big-endian bytes;
- * `length` counts everything behind itself. The body is opaque here.
+ * Frames on the wire between primary and worker: `u32 length | u32 kind and header length | header | body`. Numbers are big-endian; `length` counts
+ * everything behind itself. The kind, in the two highest bits, says whether the header is JSON or that of a plain event. The body is opaque here.
  */
+import {
+  BROADCAST,
+  encodeEventFrame,
+  JSON_HEADER,
+  KIND_SHIFT,
+  LENGTH_MASK,
+  readEventHeader,
+  type EventTarget,
+} from "./event-frame.js";
+import type { Publish } from "./messages.js";
+import { encodeEvent } from "./payload.js";
+
 const PREFIX_BYTES = 8;
 /** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
 const COPY_BELOW_BYTES = 4096;
@@ -38,7 +50,22 @@ function encodeTexts(header: string, body: string): Buffer {
   return frame;
 }
 
-export type OnFrame = (header: unknown, body: Buffer) => void;
+/**
+ * A plain event as a worker publishes it.
+ * @param args its name and arguments, as a JSON array
+ * @param seq its number, where clients that are away are to get it later
+ */
+export function encodePublishedEvent(nsp: string, args: string, target: EventTarget, seq?: number): readonly Buffer[] {
+  const frame = encodeEventFrame(nsp, args, target, seq);
+  if (frame !== undefined) return [frame];
+  const { rooms, except, flags } = target;
+  const event = { bytes: Buffer.byteLength(args), except, flags };
+  const header: Publish = { t: "publish", nsp, type: BROADCAST, rooms, to: "members", bin: false, event };
+  return encodeFrame(seq === undefined ? header : { ...header, seq }, encodeEvent(args, nsp, target));
+}
+
+/** @param frame the whole of it, where it is a plain event's */
+export type OnFrame = (header: unknown, body: Buffer, frame: Buffer | undefined) => void;
 
 /** Cuts a byte stream into frames. */
 export class FrameReader {
@@ -57,7 +84,9 @@ export class FrameReader {
     this.#wanted = PREFIX_BYTES;
     while (buffer.length - at >= PREFIX_BYTES) {
       const length = buffer.readUInt32BE(at);
-      const headerBytes = buffer.readUInt32BE(at + 4);
+      const second = buffer.readUInt32BE(at + 4);
+      const kind = second >>> KIND_SHIFT;
+      const headerBytes = second & LENGTH_MASK;
       if (length > MAX_FRAME_BYTES || headerBytes > length - 4)
         throw new RangeError(`no frame: length ${length}, header ${headerBytes}`);
       const end = at + 4 + length;
@@ -65,10 +94,18 @@ export class FrameReader {
         this.#wanted = end - at;
         break;
       }
-      const bodyAt = at + PREFIX_BYTES + headerBytes;
-      const header: unknown = JSON.parse(buffer.toString("utf8", at + PREFIX_BYTES, bodyAt));
-      at = end;
-      onFrame(header, buffer.subarray(bodyAt, end));
+      const headerAt = at + PREFIX_BYTES;
+      const bodyAt = headerAt + headerBytes;
+      const body = buffer.subarray(bodyAt, end);
+      if (kind === JSON_HEADER) {
+        const header: unknown = JSON.parse(buffer.toString("utf8", headerAt, bodyAt));
+        at = end;
+        onFrame(header, body, undefined);
+      } else {
+        const frame = buffer.subarray(at, end);
+        at = end;
+        onFrame(readEventHeader(kind, frame, PREFIX_BYTES + headerBytes), body, frame);
+      }
     }
     const rest = buffer.subarray(at);
     this.#chunks = rest.length === 0 ? [] : [rest];

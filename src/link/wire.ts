@@ -10,7 +10,8 @@ import { Turn, type Ending } from "../lib/turn.js";
 import { encodeFrame, FrameReader, type OnFrame } from "./frame.js";
 
 export interface WireHandler {
-  onFrame(header: unknown, body: Buffer): void;
+  /** @param frame the whole of it, where it is a plain event's */
+  onFrame(header: unknown, body: Buffer, frame: Buffer | undefined): void;
   /** Called once. `error` is set where the socket failed or the peer sent what is no frame. */
   onClose(error: Error | undefined): void;
 }
@@ -35,9 +36,9 @@ export class Wire implements Ending {
     this.#socket = socket;
     this.#maxQueueBytes = maxQueueBytes;
     this.#turn = turn;
-    this.#onFrame = (header, body) => {
+    this.#onFrame = (header, body, frame) => {
       try {
-        handler.onFrame(header, body);
+        handler.onFrame(header, body, frame);
       } catch (error) {
         // The frames behind this one must not be lost with it: the error surfaces as an uncaught one of its own.
         queueMicrotask(() => {

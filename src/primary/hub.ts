@@ -4,6 +4,7 @@
  * and hears when a worker is gone.
  */
 import type { Inbound, LocalSide } from "../bus/local-side.js";
+import { deliveredFrame } from "../link/event-frame.js";
 import { encodeFrame } from "../link/frame.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { Deliver, DownMessage, InterestChange, Publish, Reply } from "../link/messages.js";
@@ -134,7 +135,8 @@ export class Hub implements LocalSide {
     peer.send({ t: "known", seq, ...this.#log?.position });
   }
 
-  onPublish(peer: HubPeer, message: Publish, body: Buffer): void {
+  /** @param frame all of it as it came, where it is a plain event's */
+  onPublish(peer: HubPeer, message: Publish, body: Buffer, frame?: Buffer): void {
     this.#counters.received();
     const targets = this.#targets(message);
     targets.delete(peer);
@@ -145,7 +147,9 @@ export class Hub implements LocalSide {
       peer.send({ t: "expect", req: message.req, wids: asksOutside ? [...wids, OUTSIDE_WID] : wids });
     }
     this.#counters.skipped(this.#peers.size - 1 - targets.size);
-    this.#pass(peer.wid, targets, message, body, pos);
+    if (targets.size === 0) return;
+    if (frame === undefined) this.#pass(peer.wid, targets, message, body, pos);
+    else this.#passEvent(targets, deliveredFrame(frame, peer.wid, pos));
   }
 
   /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
@@ -239,6 +243,16 @@ export class Hub implements LocalSide {
         // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
         this.#counters.dropped(target);
       }
+    }
+    this.#counters.forwarded(copies);
+  }
+
+  #passEvent(targets: ReadonlySet<HubPeer>, frame: Buffer): void {
+    const frames = [frame];
+    let copies = 0;
+    for (const target of targets) {
+      if (target.offer(frames)) copies++;
+      else this.#counters.dropped(target);
     }
     this.#counters.forwarded(copies);
   }

@@ -29,7 +29,7 @@ export function createDispatch({
   recovery,
   refreshNodes,
 }: DispatchParts): WorkerLinkHandler["onMessage"] {
-  return (link, message, body) => {
+  return (link, message, body, frame) => {
     const worker = supervisor.byWid(link.wid);
     switch (message.t) {
       case "ready":
@@ -51,7 +51,7 @@ export function createDispatch({
         recovery?.onMessage(link, message, body);
         break;
       case "publish":
-        hub.onPublish(link, message, body);
+        hub.onPublish(link, message, body, frame);
         break;
       case "reply":
         hub.onReply(link, message, body);

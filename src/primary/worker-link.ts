@@ -6,8 +6,16 @@ import { Wire } from "../link/wire.js";
 import type { HubPeer } from "./hub.js";
 
 export interface WorkerLinkHandler {
-  /** Every message but `hello`. */
-  onMessage(link: WorkerLink, message: Exclude<UpMessage, { t: "hello" }>, body: Buffer): void;
+  /**
+   * Every message but `hello`.
+   * @param frame the whole of it, where it is a plain event's
+   */
+  onMessage(
+    link: WorkerLink,
+    message: Exclude<UpMessage, { t: "hello" }>,
+    body: Buffer,
+    frame: Buffer | undefined,
+  ): void;
   onClose(link: WorkerLink, error: Error | undefined): void;
 }
 
@@ -58,10 +66,10 @@ export function acceptLink(
   const wire: Wire = new Wire(
     socket,
     {
-      onFrame(header, body) {
+      onFrame(header, body, frame) {
         const message = header as UpMessage;
         if (link !== undefined && message.t !== "hello") {
-          handler.onMessage(link, message, body);
+          handler.onMessage(link, message, body, frame);
         } else if (link === undefined && message.t === "hello" && accept(message.wid)) {
           clearTimeout(timer);
           link = new WorkerLink(message.wid, wire);

@@ -110,7 +110,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const encoded = opts.flags?.local ? undefined : encodeOptions(opts);
     if (packet.type === PacketType.EVENT && packet.id === undefined && !hasBinary(packet.data)) {
       const args = JSON.stringify(packet.data);
-      if (encoded) this.port.publishEvent(this.nsp.name, MessageType.BROADCAST, args, encoded);
+      if (encoded) this.port.publishEvent(this.nsp.name, args, encoded);
       this.#deliver(args, opts, packet.data);
     } else {
       if (encoded) this.#publish(MessageType.BROADCAST, encoded.rooms, { packet, opts: encoded });

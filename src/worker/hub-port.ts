@@ -2,8 +2,8 @@
  * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
  */
 import type { BroadcastFlags } from "socket.io-adapter";
-import { encodeFrame } from "../link/frame.js";
 import type { EntryAnswer, Refused } from "../access/refusals.js";
+import { encodeFrame, encodePublishedEvent } from "../link/frame.js";
 import type {
   Beat,
   Deliver,
@@ -16,7 +16,7 @@ import type {
 } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { RecoveryDown, RecoveryUp, Unicast } from "../link/recovery-messages.js";
-import { decodePayload, encodeEvent, encodePayload, type Payload } from "../link/payload.js";
+import { decodePayload, encodePayload, type Payload } from "../link/payload.js";
 import { Deliveries, requestIdOf, type DeliveryHandler, type PortAdapter } from "./deliveries.js";
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
@@ -166,11 +166,9 @@ export class HubPort {
    * @param opts in the form of a ClusterMessage
    * @param seq its number, where clients that are away are to get it later
    */
-  publishEvent(nsp: string, type: number, args: string, opts: EventOptions, seq?: number): void {
-    const { rooms, except, flags } = opts;
-    const event = { bytes: Buffer.byteLength(args), except, flags };
-    const header = { t: "publish", nsp, type, rooms, to: "members", bin: false, event } as const;
-    this.#offer(seq === undefined ? header : { ...header, seq }, encodeEvent(args, nsp, opts));
+  publishEvent(nsp: string, args: string, opts: EventOptions, seq?: number): void {
+    this.#interest.flush();
+    if (!this.#wire.offer(encodePublishedEvent(nsp, args, opts, seq))) this.#handler.onDropped();
   }
 
   /** Copies into the log what goes to one client. @param body as that of a publish */

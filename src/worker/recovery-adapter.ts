@@ -170,8 +170,7 @@ export class RecoveryAdapter extends HubAdapter {
       const args = JSON.stringify(packet.data);
       content = { args };
       bytes = args.length;
-      if (!local)
-        port.publishEvent(nsp.name, MessageType.BROADCAST, args, encoded, isLogged ? clock.count() : undefined);
+      if (!local) port.publishEvent(nsp.name, args, encoded, isLogged ? clock.count() : undefined);
       if (isLogged && restoring.isAsking) this.#keepOwn(() => content, opts, bytes);
     }
     if (isLogged) this.#keep(content, opts, bytes);

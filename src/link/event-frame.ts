@@ -102,7 +102,7 @@ export function deliveredFrame(published: Buffer, from: number, pos: number | un
 /**
  * @param frame the whole one
  * @param bodyAt where its header ends
- * @throws RangeError where the header is none
+ * @throws RangeError or SyntaxError where the header is none
  */
 export function readEventHeader(kind: number, frame: Buffer, bodyAt: number): Publish | Deliver {
   const roomCount = bodyAt < FIXED_END ? NaN : frame.readUInt32BE(ROOMS_AT);
@@ -125,6 +125,7 @@ export function readEventHeader(kind: number, frame: Buffer, bodyAt: number): Pu
     const header = { t: "deliver", from, nsp, type: BROADCAST, bin: false, event } as const;
     return number === NONE ? header : { ...header, pos: number };
   }
+  if (kind !== PUBLISHED) throw new RangeError(`no frame: kind ${kind}`);
   const event = { bytes, except, flags };
   const header = { t: "publish", nsp, type: BROADCAST, rooms, to: "members", bin: false, event } as const;
   return number === NONE ? header : { ...header, seq: number };

@@ -17,7 +17,7 @@ export interface Work {
 
 /** @param quick everything once and short, to see that it runs and where things stand */
 export function worksOf(quick: boolean): readonly Work[] {
-  const times = (full: number, short: number): number => (quick ? short : full);
+  const times = <T>(full: T, short: T): T => (quick ? short : full);
   const oneServer = { servers: 1, withRedis: false };
   const workers = 2;
 
@@ -34,8 +34,9 @@ export function worksOf(quick: boolean): readonly Work[] {
     ...{ ...oneServer, workers, rooms: 100, members: 2, perSecond: 500, messageBytes: 80 },
     ...{ freshPublishes: times(3_000, 500), publishes: times(3_000, 500) },
   };
+  const busy = { perSecond: 2_000, freshPublishes: times(6_000, 1_000), publishes: times(24_000, 2_000) };
   const ownPorts = limpetWithPorts("limpet, own ports");
-  const everyServer = [recipe, single, bareWs, limpet];
+  const everyServer = quick ? [recipe, limpet] : [recipe, single, bareWs, limpet];
 
   const deliveries = (name: string, title: string, load: RoomsLoad, sides: readonly Side[]): Work => ({
     ...{ name, title, sides },
@@ -57,7 +58,7 @@ export function worksOf(quick: boolean): readonly Work[] {
   });
 
   return [
-    deliveries("room-1000", "1 room of 1,000, 50/s", fan, everyServer),
+    deliveries("room-1000", "1 room of 1,000, 50/s", fan, [recipe, single, bareWs, limpet]),
     deliveries("room-100", "1 room of 100, 50/s", lone, everyServer),
     deliveries("flood", "1 room of 100, 3,000/s", flood, [
       ...everyServer,
@@ -65,10 +66,11 @@ export function worksOf(quick: boolean): readonly Work[] {
     ]),
     publishes("rooms-2", "100 rooms of 2, 2 workers", small, everyServer),
     publishes("rooms-4", "100 rooms of 2, 4 workers", { ...small, workers: 4 }, [recipe, limpet]),
-    publishes("rooms-8", "100 rooms of 2, 8 workers", { ...small, workers: 8 }, [recipe, limpet]),
-    publishes("redis", "the same over Redis", { ...small, workers: 8, withRedis: true }, [recipe, limpet]),
+    publishes("rooms-8", "100 rooms of 2, 8 workers, 500/s", { ...small, workers: 8 }, [recipe, limpet]),
+    publishes("rooms-8-busy", "the same at 2,000/s", { ...small, ...busy, workers: 8 }, [recipe, limpet]),
+    publishes("redis", "the same over Redis, 500/s", { ...small, workers: 8, withRedis: true }, [recipe, limpet]),
     {
-      ...{ name: "polling", title: "polling behind nginx", sides: [recipe, single, limpet, ownPorts] },
+      ...{ name: "polling", title: "polling behind nginx", sides: [recipe, single, limpet, ...times([ownPorts], [])] },
       measure: (side) =>
         measurePolling(side, { workers, clients: 50, warmUpCycles: times(20, 5), cycles: times(100, 20) }),
     },

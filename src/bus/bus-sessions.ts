@@ -20,6 +20,8 @@ export interface BusSessionsOptions {
   readonly local: LocalSessions;
   /** How long a session of a node that has ended without a word is kept after it was last written. */
   readonly keptMs: number;
+  /** How long a node may wait for the worker that has the session. */
+  readonly releaseTimeoutMs: number;
   readonly maxSessions: number;
   /** Of what is read of the stream for those who come back. */
   readonly maxHistoryBytes: number;
@@ -40,6 +42,8 @@ export interface SessionBus {
   readonly lastOwn: () => number;
   /** Number of the last entry that was read of another node. */
   readonly lastOf: (uid: string) => number;
+  /** When that was; -Infinity where none was. */
+  readonly seenAtMs: (uid: string) => number;
   /** Id of the last entry that was read. */
   readonly position: () => string | undefined;
   readonly onSkipped: (id: string, error: unknown) => void;
@@ -47,8 +51,8 @@ export interface SessionBus {
   readonly now: () => number;
 }
 
-/** Beyond the time that the owner may take to hear from its worker. */
-const RELEASE_TIMEOUT_MS = 1_000;
+/** Beyond the time that the owner may wait for its worker. */
+const ANSWER_MS = 500;
 
 export class BusSessions implements FleetSessions {
   readonly #options: BusSessionsOptions;
@@ -61,7 +65,7 @@ export class BusSessions implements FleetSessions {
   readonly #history: StreamHistory;
 
   constructor(options: BusSessionsOptions, bus: SessionBus) {
-    const { local, maxSessions, onOutcome, isGone, keptMs, maxHistoryBytes } = options;
+    const { local, maxSessions, onOutcome, isGone, keptMs, releaseTimeoutMs, maxHistoryBytes } = options;
     const { redis, uid, stream, keyPrefix, channels, now } = bus;
     this.#options = options;
     this.#bus = bus;
@@ -95,8 +99,11 @@ export class BusSessions implements FleetSessions {
       isHeard: async (one) => (await channels.servers(NODE_SPACE, [one])).alive.has(one),
       release,
       position: () => ({ n: bus.lastOwn(), streamId: bus.position() }),
+      onLate: (record, generation) => local.releasedLate(record, generation),
       onFailure,
-      timeoutMs: RELEASE_TIMEOUT_MS,
+      seenAtMs: bus.seenAtMs,
+      timeoutMs: releaseTimeoutMs + ANSWER_MS,
+      now,
     });
     this.#take = new SessionTake({
       redis,

@@ -146,6 +146,7 @@ export class Bus {
         isUp: () => this.#health.up,
         lastOwn: () => this.#n,
         lastOf: (uid) => this.#inbox.lastOf(uid),
+        seenAtMs: (uid) => this.#inbox.seenAtMs(uid),
         position: () => this.#reader.position,
         onSkipped,
         onFailure: onError,

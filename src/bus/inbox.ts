@@ -83,6 +83,11 @@ export class Inbox {
     return this.#sources.last(uid);
   }
 
+  /** When that was; -Infinity where none was. */
+  seenAtMs(uid: string): number {
+    return this.#sources.seenAtMs(uid);
+  }
+
   /** @throws Error where the request cannot be read */
   onRequest({ uid, nsp, type, data }: StockRequest): void {
     if (!REQUESTS.has(type)) throw new Error(`a request of an unknown type ${type}`);

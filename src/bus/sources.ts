@@ -36,6 +36,11 @@ export class Sources {
     return this.#byUid.get(uid)?.n ?? 0;
   }
 
+  /** When it was read; -Infinity where none was. */
+  seenAtMs(uid: string): number {
+    return this.#byUid.get(uid)?.seenAtMs ?? -Infinity;
+  }
+
   /** A gap has been counted: its holes are not counted again. */
   forgive(): void {
     for (const source of this.#byUid.values()) source.forgiven = true;

@@ -24,6 +24,7 @@ export function createRecovery({ config, uid, hub, metrics, now }: RecoveryParts
     keepMs: socketio.connectionStateRecovery.maxDisconnectionDuration,
     noticeMs: socketio.pingInterval + socketio.pingTimeout,
     releaseTimeoutMs: bounds.releaseTimeoutMs,
+    deliver: (message, body) => void hub.deliver(message, body),
     anticipate: (wid, nsp, rooms) => hub.anticipate(wid, nsp, rooms),
     now,
     onOutcome: (outcome) => metrics.recoveries.inc({ outcome }),

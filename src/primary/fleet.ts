@@ -62,6 +62,7 @@ export class Fleet {
         log: recovery,
         local: recovery,
         keptMs: maxDisconnectionDuration + MISSED_SIGNS * (socketio.pingInterval + socketio.pingTimeout),
+        releaseTimeoutMs: config.recovery.releaseTimeoutMs,
         maxSessions: config.recovery.maxSessions,
         maxHistoryBytes: config.recovery.maxLogBytes,
         onOutcome: (outcome) => metrics.recoveryWrites.inc({ outcome }),

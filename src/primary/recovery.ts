@@ -5,7 +5,7 @@
 import type { StreamLog } from "../bus/local-side.js";
 import type { Interest, Publish } from "../link/messages.js";
 import type { RecoveryUp, Unicast } from "../link/recovery-messages.js";
-import { received } from "../recovery/claim.js";
+import { adoptedBy, received } from "../recovery/claim.js";
 import type { FleetSessions, LocalSessions } from "../recovery/fleet-sessions.js";
 import type { LogEntry, LoggedEvent } from "../recovery/log-entry.js";
 import { LateEntries } from "../recovery/late-entries.js";
@@ -27,7 +27,7 @@ export interface RecoveryBounds {
 
 export interface RecoveryOptions extends Pick<
   RestoresOptions,
-  "tag" | "anticipate" | "releaseTimeoutMs" | "now" | "onOutcome"
+  "tag" | "anticipate" | "deliver" | "releaseTimeoutMs" | "now" | "onOutcome"
 > {
   readonly bounds: RecoveryBounds;
   /** How long a session may be away. */
@@ -151,7 +151,8 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
   }
 
   logged(event: LoggedEvent): number {
-    return this.#log.append(event, event.origin, this.#options.now()).pos;
+    const { tag, now } = this.#options;
+    return this.#log.append(event, event.unicast ? adoptedBy(tag) : event.origin, now()).pos;
   }
 
   placed(pos: number, streamId: string): void {
@@ -200,6 +201,10 @@ export class Recovery implements HubLog, StreamLog, LocalSessions {
     if (session === undefined) return undefined;
     this.#table.remove(session);
     return this.#finalRecord(session);
+  }
+
+  releasedLate(record: SessionRecord, generation: number): void {
+    void this.#restores.releasedLate(record, generation);
   }
 
   receivers(event: LoggedEvent): readonly string[] {

@@ -2,15 +2,26 @@
  * Gives a session to the worker that its client has come back to. A worker that still has it is told to let go of it first: it says what it has to say of the
  * session, and then that the socket is gone. One that is silent is not waited for long, and is fenced; one that has ended has said all it will.
  */
+import { MessageType } from "socket.io-adapter";
+import type { Inbound } from "../bus/local-side.js";
 import type { DownMessage } from "../link/messages.js";
 import type { RecoveryUp, RestoredSession } from "../link/recovery-messages.js";
-import { encodeClaim, laterStreamId, NOTHING_RECEIVED, parseClaim, received, type Claim } from "../recovery/claim.js";
+import {
+  adoptedBy,
+  encodeClaim,
+  laterStreamId,
+  NOTHING_RECEIVED,
+  parseClaim,
+  received,
+  type Claim,
+} from "../recovery/claim.js";
 import type { FleetSessions } from "../recovery/fleet-sessions.js";
 import type { LateEntries } from "../recovery/late-entries.js";
 import type { LogEntry } from "../recovery/log-entry.js";
 import { missedBy, type MissedEntry } from "../recovery/missed.js";
 import type { RecoveryOutcome } from "../telemetry/recovery-outcome.js";
 import type { RoomLog } from "../recovery/room-log.js";
+import type { SessionRecord } from "../recovery/session-record.js";
 import { recordOf, type Session, type SessionTable } from "../recovery/session-table.js";
 
 /** A worker, as recovery sees it. */
@@ -30,6 +41,8 @@ export interface RestoresOptions {
   readonly holder: (wid: number) => SessionHolder | undefined;
   /** Has the hub pass on to the worker what is for these rooms. @returns what ends that */
   readonly anticipate: (wid: number, nsp: string, rooms: readonly string[]) => () => void;
+  /** Has the hub log it and pass it on. */
+  readonly deliver: (message: Inbound, body: Buffer) => void;
   /** The last publication of that worker in the log. */
   readonly lastSeq: (wid: number) => number;
   readonly maxMissedBytes: number;
@@ -143,6 +156,21 @@ export class Restores {
     return table.get(pid) === session ? session : undefined;
   }
 
+  /** What its former node had for the client alone reaches it behind what it has had meanwhile, or waits for it. See LocalSessions. */
+  async releasedLate({ pid, unicasts = [] }: SessionRecord, fence: number): Promise<void> {
+    const { table, late, deliver } = this.#options;
+    await this.#fetches.get(pid);
+    const session = table.get(pid);
+    if (session?.fence !== fence) return;
+    const { id } = session;
+    for (const logged of unicasts) {
+      if (late.receivers(logged).includes(id)) continue;
+      const { nsp, bin, argsBytes, body } = logged;
+      const event = argsBytes === undefined ? undefined : { bytes: argsBytes, except: [], flags: {} };
+      deliver({ nsp, type: MessageType.BROADCAST, bin, rooms: [id], to: "members", event, logged }, body);
+    }
+  }
+
   /** Others that ask for the same session meanwhile take the attempt's place. */
   #whenFree(attempt: Attempt, free: Promise<void>): void {
     const waiting = { attempt };
@@ -194,8 +222,7 @@ export class Restores {
     const unicastsAfter = log.pos;
     for (const unicast of record.unicasts ?? []) {
       const isReceived = claims.some((claim) => received(unicast, claim, tag));
-      // From here on it is this node's: what the client says of its former one does not speak of it.
-      if (!isReceived) log.append(unicast, (pos) => ({ tag, pos, wid: 0, seq: Number.MAX_SAFE_INTEGER }), now());
+      if (!isReceived) log.append(unicast, adoptedBy(tag), now());
     }
     const session = table.adopt(record, unicastsAfter, now());
     if (session === undefined) {

@@ -29,6 +29,11 @@ export interface Origin {
   readonly seq: number;
 }
 
+/** Of what came with a session from another node: from then on it is this node's, for what a client says of its former one does not speak of it. */
+export const adoptedBy =
+  (tag: string) =>
+  (pos: number): Origin => ({ tag, pos, wid: 0, seq: Number.MAX_SAFE_INTEGER });
+
 /** What a claim is compared with. */
 export interface Claimable {
   /** Undefined for those of stock servers. */

@@ -37,6 +37,13 @@ export interface LocalSessions {
    * @returns the session as it was at the last, with its unicasts; undefined: not known here
    */
   release(pid: string, generation: number): Promise<SessionRecord | undefined>;
+  /**
+   * A session was taken here without the word of its owner, and that comes now.
+   *
+   * @param record the session as it was there at the last, with its unicasts
+   * @param generation that it was taken with; where it has gone on since, nothing is done
+   */
+  releasedLate(record: SessionRecord, generation: number): void;
   /** The node's log holds everything of the stream behind this id; undefined before anything of the stream was read. */
   readonly streamFloor: string | undefined;
   /** All that are kept here: written anew where Redis may have lost what it knew. */

@@ -1,5 +1,6 @@
 /** Sessions that go from one node to another, with the buses alone: who is asked, what is waited for, what is read. */
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import test from "node:test";
 import type { Redis } from "ioredis";
 import type { LogEntry } from "../../src/recovery/log-entry.js";
@@ -79,6 +80,59 @@ test("an owner that is gone is not waited for, one that is silent for a second: 
   assert(goneMs < 800, `${goneMs} ms for an owner that is gone`);
 });
 
+test("an owner that has much to do and is heard of is waited for longer: its last state counts", async (t) => {
+  const redis = await startRedis(t);
+  const [a, b] = [await startBusSide(t, redis.url), await startBusSide(t, redis.url)];
+  const last = recordOf(a.tag, "p", { data: Buffer.from("last") });
+  await a.sessions.saveNow(recordOf(a.tag, "p"));
+  a.onRelease = () => delay(2_500, last);
+  const talking = setInterval(() => a.publish("red", "busy"), 50);
+  t.after(() => clearInterval(talking));
+  assert.deepEqual(await b.sessions.take("/", "p"), { record: { ...last, generation: 2 } });
+  assert.deepEqual(b.late, []);
+});
+
+test("an owner that says everything but what it is asked is not waited for for ever", async (t) => {
+  const redis = await startRedis(t);
+  const [a, b] = [await startBusSide(t, redis.url), await startBusSide(t, redis.url)];
+  await a.sessions.saveNow(recordOf(a.tag, "p"));
+  a.onRelease = () => new Promise(() => undefined);
+  const talking = setInterval(() => a.publish("red", "busy"), 50);
+  t.after(() => clearInterval(talking));
+  const since = performance.now();
+  assert.deepEqual(await b.sessions.take("/", "p"), { record: { ...recordOf(a.tag, "p"), generation: 2 } });
+  const elapsedMs = performance.now() - since;
+  assert(elapsedMs >= 4_900 && elapsedMs < 9_000, `${elapsedMs} ms for an owner that is heard of`);
+});
+
+test("what an owner says after it was given up is passed on, once, with the generation it was asked for", async (t) => {
+  const redis = await startRedis(t);
+  const [a, b] = [await startBusSide(t, redis.url), await startBusSide(t, redis.url)];
+  const last = recordOf(a.tag, "p", { data: Buffer.from("last") });
+  await a.sessions.saveNow(recordOf(a.tag, "p"));
+  a.onRelease = () => new Promise((resolve) => (answer = () => resolve(last)));
+  let answer = (): void => assert.fail("it was not asked");
+  assert.deepEqual(await b.sessions.take("/", "p"), { record: { ...recordOf(a.tag, "p"), generation: 2 } });
+  answer();
+  await waitFor(() => b.late.length === 1);
+  assert.deepEqual(b.late, [[last, 2]]);
+});
+
+test("an owner that was cut off from Redis is asked again until it is back", async (t) => {
+  const redis = await startRedis(t);
+  const proxy = await startProxy(redis.port, t);
+  const [a, b] = [await startBusSide(t, proxy.url), await startBusSide(t, redis.url)];
+  const last = recordOf(a.tag, "p", { data: Buffer.from("last") });
+  await a.sessions.saveNow(recordOf(a.tag, "p"));
+  a.kept.set("p", last);
+  proxy.cut();
+  await waitFor(() => !a.bus.state.up);
+  assert.deepEqual(await b.sessions.take("/", "p"), { record: { ...recordOf(a.tag, "p"), generation: 2 } });
+  proxy.heal();
+  await waitFor(() => b.late.length === 1, { timeoutMs: 20_000 });
+  assert.deepEqual(b.late, [[last, 2]]);
+});
+
 test("what an owner that was cut off from Redis still writes of a taken session is refused, and its socket let go", async (t) => {
   const redis = await startRedis(t);
   const proxy = await startProxy(redis.port, t);
@@ -89,8 +143,8 @@ test("what an owner that was cut off from Redis still writes of a taken session 
   a.sessions.save(recordOf(a.tag, "p", { data: Buffer.from("late") }));
   assert("record" in (await b.sessions.take("/", "p")));
   proxy.heal();
-  await waitFor(() => a.released.length === 1);
-  assert.deepEqual(a.released, [["p", 2]]);
+  await waitFor(() => a.outcomes.length === 2 && a.released.length > 0);
+  assert.deepEqual(a.released[0], ["p", 2]);
   assert.deepEqual(a.outcomes, ["written", "refused"]);
   const again = await a.sessions.take("/", "p");
   assert("record" in again);

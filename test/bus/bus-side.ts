@@ -22,6 +22,8 @@ export interface BusSide {
   /** What others may take; a release takes it out. */
   readonly kept: Map<string, SessionRecord>;
   readonly released: (readonly [pid: string, generation: number])[];
+  /** What owners have said that were not waited for any longer. */
+  readonly late: (readonly [record: SessionRecord, generation: number])[];
   readonly outcomes: StoreOutcome[];
   /** Answers a release; else what is kept does at once. */
   onRelease: ((pid: string) => Promise<SessionRecord | undefined>) | undefined;
@@ -41,6 +43,7 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
   const [logged, placed, released, outcomes]: [LoggedEvent[], [number, string][], [string, number][], StoreOutcome[]] =
     [[], [], [], []];
   const kept = new Map<string, SessionRecord>();
+  const late: [SessionRecord, number][] = [];
   let floor: string | undefined;
   let pos = 0;
   const bus = new Bus({
@@ -86,8 +89,10 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
           kept.delete(pid);
           return Promise.resolve(record);
         },
+        releasedLate: (record, generation) => late.push([record, generation]),
       },
       keptMs: 60_000,
+      releaseTimeoutMs: 500,
       maxSessions: 10_000,
       maxHistoryBytes: options.maxHistoryBytes ?? 1 << 26,
       onOutcome: (outcome) => outcomes.push(outcome),
@@ -112,6 +117,7 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
     placed,
     kept,
     released,
+    late,
     outcomes,
     onRelease: undefined,
     publish: (room, ...args) => {

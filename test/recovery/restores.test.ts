@@ -1,5 +1,6 @@
 /** How the primary gives a session to a worker, without wire: workers are told, and what they say is said by the test. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import test from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DownMessage, Interest } from "../../src/link/messages.js";
@@ -7,8 +8,10 @@ import type { SessionChange } from "../../src/link/recovery-messages.js";
 import { Anticipated } from "../../src/primary/anticipated.js";
 import { BatchPositions } from "../../src/primary/batch-positions.js";
 import { Recovery, type RecoveryBounds } from "../../src/primary/recovery.js";
-import { encodeClaim } from "../../src/recovery/claim.js";
+import { encodeClaim, tagOf, type Claim } from "../../src/recovery/claim.js";
 import type { FleetSessions, TakenSession } from "../../src/recovery/fleet-sessions.js";
+import type { LogEntry } from "../../src/recovery/log-entry.js";
+import type { SessionRecord } from "../../src/recovery/session-record.js";
 import { waitFor } from "../support/wait.js";
 
 const TAG = "hereHere";
@@ -115,6 +118,8 @@ interface Scene {
   readonly workers: readonly [Worker, Worker, Worker];
   readonly outcomes: string[];
   readonly refused: string[];
+  /** Bodies that the hub was to log and pass on. */
+  readonly delivered: string[];
   /** Whose membership is anticipated now: `wid nsp room`. */
   readonly anticipated: Set<string>;
 }
@@ -125,6 +130,7 @@ function scene({
 }: { bounds?: RecoveryBounds; releaseTimeoutMs?: number } = {}): Scene {
   const outcomes: string[] = [];
   const refused: string[] = [];
+  const delivered: string[] = [];
   const anticipated = new Set<string>();
   const recovery = new Recovery({
     tag: TAG,
@@ -133,6 +139,10 @@ function scene({
     noticeMs: 1_000,
     releaseTimeoutMs,
     now: () => performance.now(),
+    deliver: (message, body) => {
+      delivered.push(String(body));
+      if (message.logged !== undefined) recovery.logged(message.logged);
+    },
     anticipate: (wid, nsp, rooms) => {
       const names = rooms.map((room) => `${wid} ${nsp} ${room}`);
       for (const name of names) anticipated.add(name);
@@ -144,7 +154,7 @@ function scene({
     onRefused: (reason) => void refused.push(reason),
   });
   const workers = [new Worker(recovery, 1), new Worker(recovery, 2), new Worker(recovery, 3)] as const;
-  return { recovery, workers, outcomes, refused, anticipated };
+  return { recovery, workers, outcomes, refused, delivered, anticipated };
 }
 
 test("a session that is away is given at once, with what its client has missed, and its rooms are anticipated until it is in them", () => {
@@ -373,6 +383,48 @@ test("a client that goes on while its session is on its way here: what came with
   const id = first.restore("p");
   back.arrive();
   assert.deepEqual((await first.answered(id)).texts, []);
+});
+
+test("what a former node says too late is given once: not what the client has had, not where it has gone on or is over", async () => {
+  const { recovery, workers, delivered } = scene();
+  const [first] = workers;
+  const former = tagOf(randomUUID());
+  const claim = (pos: number): Claim => ({ tag: former, pos, wid: 1, seq: pos, streamId: "1-0" });
+  recovery.reached("1-0");
+  const kept = {
+    nsp: "/",
+    pid: "p",
+    id: "id-p",
+    data: Buffer.from("{}"),
+    since: claim(0),
+    life: undefined,
+    former: [],
+  };
+  const record: SessionRecord = { ...kept, generation: 2, rooms: [["id-p", claim(0)]] };
+  const unicast = (pos: number): LogEntry => ({
+    ...{ nsp: "/", rooms: ["id-p"], except: [], bin: false, argsBytes: 1, body: Buffer.from(String(pos)), atMs: 0 },
+    ...{ pos: Number.MAX_SAFE_INTEGER, origin: claim(pos), streamId: undefined, unicast: true },
+  });
+  const late = { ...record, unicasts: [3, 4, 5].map(unicast) };
+  const fleet = new FakeFleet(() => ({ record }));
+  recovery.join(fleet);
+  const id = first.restore("p", encodeClaim(claim(3)));
+  // It comes while the session is on its way still.
+  recovery.releasedLate(late, 2);
+  fleet.arrive();
+  assert.equal((await first.answered(id)).outcome, "recovered");
+  await waitFor(() => delivered.length === 2);
+  recovery.releasedLate(late, 1);
+  await delay(20);
+  assert.deepEqual(delivered, ["4", "5"]);
+  // Where the connection is lost before these arrive, and that once.
+  first.change(["left", "p", first.answer(id)?.session?.generation ?? NaN]);
+  const again = await first.answered(first.restore("p", encodeClaim(claim(3))));
+  assert.deepEqual(again.texts, ["4", "5"]);
+  first.change(["end", "p", again.session?.generation ?? NaN]);
+  recovery.releasedLate(late, 2);
+  await delay(20);
+  assert.equal(delivered.length, 2);
 });
 
 /** Another node that has the session, and lets it go when the test says so. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { waitFor } from "../support/wait.js";
+import type { RawClient } from "./raw-client.js";
 import { connected, numbers, said, sessionKeys, startPair, untilSaid, untilSaved, who } from "./pair.js";
 
 test("a client whose connection broke comes back at another node, and at its first one again", async (t) => {
@@ -162,6 +163,63 @@ test("a node that stands still is not waited for long; what it says late reaches
   await atB.call("publish", "red", [5]);
   await untilSaid(client, 6);
   assert.deepEqual(said(client), numbers(0, 6));
+});
+
+test("what a node that stood still had for its clients alone comes when it goes on: once, in order, wherever they are by then", async (t) => {
+  const { a, b, client: redis } = await startPair(t);
+  const slots = [0, 1, 1];
+  const clients = await Promise.all(slots.map((slot) => connected(t, a, slot)));
+  const friends = await Promise.all([0, 1].map((slot) => connected(t, a, slot)));
+  const atB = await connected(t, b);
+  const [first, second, away] = clients;
+  assert.ok(first && second && away);
+  for (const client of clients) await client.call("join", "red");
+  for (const client of clients) await untilSaved(redis, client, "red");
+  const tell = async (from: number, to: number): Promise<void> => {
+    for (const n of numbers(from, to))
+      for (const [i, { id }] of clients.entries())
+        assert.equal(await friends[slots[i] ?? 0]?.call("tell", id, n), true);
+  };
+  const told = (client: RawClient): unknown[] =>
+    client.received.filter(([name]) => name === "told").map(([, value]) => value);
+  await tell(0, 3);
+  for (const client of clients) await client.count(3);
+  const left = clients.map((client) => client.abandon());
+  await tell(3, 6);
+  process.kill(a.pid, "SIGSTOP");
+  try {
+    await tell(6, 9);
+    await Promise.all(clients.map((client) => client.connect({ port: b.port, slot: 0 })));
+    for (const client of clients) assert.equal(client.recovered, true);
+    // One has had something there, one is away again.
+    assert.equal(await atB.call("tell", first.id, "there"), true);
+    away.cut();
+  } finally {
+    process.kill(a.pid, "SIGCONT");
+  }
+  await atB.call("publish", "red", ["now"]);
+  for (const client of [first, second]) await client.until(() => told(client).length >= 9);
+  await away.connect({ port: b.port });
+  await away.until(() => told(away).length >= 9);
+  for (const socket of left) socket.socket.terminate();
+  // Also not when they come back to either of the two.
+  await waitFor(async () => (await a.metric("limpet_bus_up")) === 1);
+  for (const { port } of [b, a]) {
+    for (const client of clients) {
+      client.cut();
+      await client.connect({ port });
+      assert.equal(client.recovered, true);
+    }
+    await atB.call("publish", "red", [port]);
+    for (const client of clients) await client.until(() => said(client).at(-1) === port);
+  }
+  for (const client of clients) {
+    assert.deepEqual(
+      told(client).filter((value) => value !== "there"),
+      numbers(0, 9),
+    );
+    assert.deepEqual(said(client), ["now", b.port, a.port]);
+  }
 });
 
 test("a client that its node has just recovered is released to another one with its last state, before Redis has that", async (t) => {

@@ -21,6 +21,8 @@ export interface Case extends Pick<StageOptions, "nodes" | "workers" | "publishe
 }
 
 export const FLOOD = 100_000;
+/** Messages that each client hears between two faults. */
+const SOME = 10;
 const DRAIN_PER_SECOND = 50;
 export const CASE_ENV = { LIMPET_DRAIN_PER_SECOND: String(DRAIN_PER_SECOND) };
 
@@ -49,11 +51,27 @@ const halfOpen = async ({ road, crowd }: Stage): Promise<void> => {
   road.resume();
 };
 
-const flooded = async ({ road, crowd, publishers }: Stage): Promise<void> => {
+const flooded = async ({ road, crowd, flood }: Stage): Promise<void> => {
   road.close();
-  await publishers[0]?.flood(FLOOD);
+  await flood(FLOOD);
+  await crowd.struck();
   road.open();
   await crowd.back();
+};
+
+/** To the second node after a cut, and back to the first from connections that the second believes in. */
+const floodedToAndFro = async (stage: Stage): Promise<void> => {
+  const { sites, road, crowd, flood } = stage;
+  road.leadTo(sites[1]);
+  await flooded(stage);
+  await crowd.hears(SOME);
+  road.leadTo(sites[0]);
+  road.stall();
+  await flood(FLOOD / 2);
+  const disconnects = crowd.status.disconnects + crowd.count;
+  crowd.giveUp();
+  await crowd.back({ disconnects });
+  road.resume();
 };
 
 /** One after another, so that some are struck twice. */
@@ -153,7 +171,13 @@ export const CASES: readonly Case[] = [
   { ...survivedBySecond, name: "two nodes: node SIGKILL", ...lastMoments, strike: killNode },
   { ...survivedBySecond, name: "two nodes: node SIGTERM", strike: stopNode },
   { ...survivedBySecond, name: "two nodes: SIGHUP reload of one", inStock: false, strike: reload },
-  { ...twoNodes, name: "two nodes: cut, 100,000 entries for other rooms", ...amongOthers, strike: elsewhere(flooded) },
+  {
+    ...twoNodes,
+    name: "two nodes: cut, 100,000 entries for other rooms, and back half-open, 50,000 more",
+    ...amongOthers,
+    inStock: false,
+    strike: floodedToAndFro,
+  },
   { ...twoNodes, ...cutOften, name: "two nodes: cut in every message's handler", strike: breakAtEveryMessage },
   { ...twoNodes, ...cutOften, name: "two nodes: cut anywhere in the bytes", strike: slice },
 ];

@@ -10,6 +10,7 @@ import { Crowd } from "./crowd.js";
 import { Publisher } from "./publisher.js";
 import type { Side, Site } from "./sides.js";
 import { Slicer } from "./slicer.js";
+import { publishToOthers } from "./third-node.js";
 import type { Unicast } from "./verdict.js";
 
 export interface StageOptions {
@@ -38,6 +39,8 @@ export interface Stage {
   readonly slicer: Slicer;
   readonly crowd: Crowd;
   readonly publishers: readonly Publisher[];
+  /** Publishes so many messages to rooms that nobody is in: another node does, or where there is one alone the first publisher's worker. */
+  readonly flood: (count: number) => Promise<void>;
   /** Processes that serve clients and no publisher. */
   readonly victims: () => Set<number>;
   /** What servers had sent to single clients until then. */
@@ -77,6 +80,8 @@ export async function setStage(scope: Scope, side: Side, options: StageOptions):
     slicer,
     crowd,
     publishers,
+    flood: async (count) =>
+      redis === undefined ? publishers[0]?.flood(count) : publishToOthers(redis.client(), count),
     victims: () => new Set(crowd.pids.filter((pid) => !kept.has(pid))),
     unicasts: (untilMs) => readLedger(ledger, untilMs),
   };

@@ -41,6 +41,11 @@ export interface Awake {
   readonly type: "limpet:awake";
 }
 
+/** To a worker that has drained, over IPC, behind the last connection that it is handed. */
+export interface LastConnection {
+  readonly type: "limpet:last-connection";
+}
+
 /** A worker that cannot start says why, over IPC, before it exits. */
 export interface BootFailure {
   readonly type: "limpet:boot-failed";
@@ -65,6 +70,8 @@ export interface Beat {
 export type UpMessage =
   | { readonly t: "hello"; readonly wid: number }
   | { readonly t: "ready" }
+  /** The last session is gone: it is to be sent no connection any more, and ends with {@link LastConnection}. */
+  | { readonly t: "drained" }
   /** Engine.IO sessions that have begun and ended since the last one. */
   | { readonly t: "sessions"; readonly opened: number; readonly closed: number }
   | Interest

@@ -35,6 +35,9 @@ export function createDispatch({
       case "ready":
         if (worker !== undefined) supervisor.markReady(worker);
         break;
+      case "drained":
+        if (worker !== undefined) supervisor.markDrained(worker);
+        break;
       case "sessions":
         worker?.load.sessionsOpened(message.opened);
         worker?.load.sessionsClosed(message.closed);

@@ -124,7 +124,7 @@ export class Supervisor {
   /** The workers that hold sessions, as their siblings must know them. */
   get siblings(): readonly Sibling[] {
     return this.workers
-      .filter(({ state }) => state === "ready" || state === "draining")
+      .filter(({ holdsSessions }) => holdsSessions)
       .map(({ slot, listenPath }) => ({ slot, path: listenPath }));
   }
 
@@ -187,6 +187,13 @@ export class Supervisor {
     setTimeout(() => {
       if (worker.state === "ready") this.#restarts.get(worker.slot)?.stable();
     }, Restarts.stableMs).unref();
+  }
+
+  /** Nothing is sent to it any more: requests for its sessions, which are gone, are answered by others. */
+  markDrained(worker: WorkerProcess): void {
+    worker.hasDrained = true;
+    this.#changed();
+    worker.tellLast();
   }
 
   /** Takes every worker out of service: no new sessions, and no replacement for those that end. */
@@ -340,9 +347,7 @@ export class Supervisor {
     this.#ready = [...this.#workers.values()].filter((worker) => worker.state === "ready");
     // Those that drain serve the sessions they have.
     this.#bySlot = new Map(
-      this.workers
-        .filter(({ state }) => state === "ready" || state === "draining")
-        .map((worker) => [worker.slot, worker]),
+      this.workers.filter(({ holdsSessions }) => holdsSessions).map((worker) => [worker.slot, worker]),
     );
     this.#options.handler.onChange();
   }

@@ -1,7 +1,7 @@
 /** One worker process as the primary knows it: who it is, what it does, how loaded it is. */
 import type { Worker } from "node:cluster";
 import { handshakeBudget } from "../access/handshake-budget.js";
-import type { Beat, Boot, StopOptions } from "../link/messages.js";
+import type { Beat, Boot, LastConnection, StopOptions } from "../link/messages.js";
 import type { Candidate } from "../routing/admission.js";
 import type { Budget } from "../routing/budget.js";
 import { Load } from "../routing/load.js";
@@ -31,6 +31,8 @@ export class WorkerProcess implements Target, Candidate {
   readonly load = new Load();
   readonly budget: Budget;
   state: WorkerState = "starting";
+  /** It drains, and its last session is gone. */
+  hasDrained = false;
   readyAtMs: number | undefined;
   link: WorkerLink | undefined;
   beat: Beat | undefined;
@@ -88,6 +90,10 @@ export class WorkerProcess implements Target, Candidate {
     return Math.max(this.#handoff.delayMs, this.beat?.standingLagMs ?? 0);
   }
 
+  get holdsSessions(): boolean {
+    return this.state === "ready" || (this.state === "draining" && !this.hasDrained);
+  }
+
   get takesSessions(): boolean {
     return this.state === "ready";
   }
@@ -108,6 +114,12 @@ export class WorkerProcess implements Target, Candidate {
   stop(drain: StopOptions["drain"]): void {
     if (this.link === undefined) this.kill("SIGKILL");
     else this.link.send({ t: "stop", drain });
+  }
+
+  /** Tells it that no connection follows those on their way: Node keeps the order. */
+  tellLast(): void {
+    // Where its channel is broken it ends by itself.
+    this.#worker.send({ type: "limpet:last-connection" } satisfies LastConnection, () => undefined);
   }
 
   /** Call once the process has ended. */

@@ -4,6 +4,7 @@ import type { ServerOptions } from "engine.io";
 import { Server, type Socket, type Transport } from "engine.io";
 import type { HandshakeAnswer } from "../access/refusals.js";
 import { createSid } from "../routing/address.js";
+import { sidOf } from "../routing/request-line.js";
 import type { EngineRequest, PollingInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
 import type { PollingBounds } from "./polling-bounds.js";
@@ -36,6 +37,25 @@ export class Engine extends Server {
 
   override generateId(): string {
     return createSid(this.#sidPrefix);
+  }
+
+  /**
+   * A goodbye is answered "ok" as well where the session is gone: what the client asks for is done. Stock clients say it to a session that has just been
+   * taken from them, too, and would have an error to show for it.
+   */
+  override handleRequest(request: IncomingMessage, response: ServerResponse): void {
+    const sid = mayBeGoodbye(request) ? sidOf(request.url ?? "") : undefined;
+    if (sid === undefined || Object.hasOwn(this.clients, sid)) {
+      super.handleRequest(request, response);
+      return;
+    }
+    request.once("data", (body: Buffer) => {
+      if (body.toString() !== GOODBYE) super.handleRequest(request, response);
+      else
+        this._applyMiddlewares(request, response, () => {
+          if (!response.headersSent) response.writeHead(200, GOODBYE_HEADERS).end("ok");
+        });
+    });
   }
 
   protected override createTransport(...args: Parameters<Server["createTransport"]>): Transport {
@@ -79,6 +99,15 @@ export class Engine extends Server {
       response.end(body);
     });
   }
+}
+
+/** The whole body of a POST: a CLOSE packet. */
+const GOODBYE = "1";
+/** As Engine.IO answers one. */
+const GOODBYE_HEADERS = { "Content-Type": "text/html", "Content-Length": "2", "cache-control": "no-store" };
+
+function mayBeGoodbye({ method, headers }: IncomingMessage): boolean {
+  return method === "POST" && headers["content-length"] === String(GOODBYE.length);
 }
 
 /** @returns whether a poll was waiting for an answer */

@@ -17,6 +17,7 @@ import {
   type Boot,
   type BootFailure,
   type DownMessage,
+  type LastConnection,
   type StopOptions,
   type UpMessage,
 } from "../link/messages.js";
@@ -53,6 +54,8 @@ import { SlotPort } from "./slot-port.js";
 const BEAT_MS = 1_000;
 /** A worker that is killed takes what it counted since its last report with it. */
 const BEATS_PER_REPORT = 2;
+/** How long connections that are on their way here may take once its sessions are gone: on a machine without a free core some tens pass in a second. */
+const LAST_CONNECTION_MS = 20_000;
 /** How long requests in flight may take once the worker stops. */
 const STOP_GRACE_MS = 2_000;
 
@@ -266,6 +269,9 @@ async function startWorker({
       const { deadlineMs } = options;
       const perSecond = options.perSecond ?? drainRate(engine.clientsCount, deadlineMs);
       await drain(engine, { perSecond, deadlineMs, now: () => performance.now() });
+      const last = lastConnection();
+      wire.send({ t: "drained" } satisfies UpMessage);
+      await Promise.race([last, delay(LAST_CONNECTION_MS)]);
     }
     clearInterval(beat);
     finished = true;
@@ -282,6 +288,15 @@ async function startWorker({
 /** The longest that Engine.IO lets a poll wait, or a client take for a body, and some more. */
 function answerMsOf({ socketio, http }: Config): number {
   return Math.max(socketio.pingInterval + socketio.pingTimeout, http.requestTimeoutMs) + 5_000;
+}
+
+/** @returns once the primary hands no connection over any more */
+function lastConnection(): Promise<void> {
+  return new Promise((resolve) => {
+    process.on("message", (message) => {
+      if ((message as Partial<LastConnection>).type === "limpet:last-connection") resolve();
+    });
+  });
 }
 
 /** An error that nobody caught leaves the app in a state nobody knows: the process ends and is replaced. */

@@ -4,9 +4,9 @@ import type { App } from "../../src/apps/contract.js";
 const app: App = (io, limpet) => {
   for (const nsp of [io.of("/"), io.of("/other")]) {
     nsp.on("connection", (socket) => {
-      socket.on("join", async (room: string, ack: () => void) => {
+      socket.on("join", async (room: string, ack?: () => void) => {
         await socket.join(room);
-        ack();
+        ack?.();
       });
       socket.on("leave", async (room: string, ack: () => void) => {
         await socket.leave(room);

@@ -19,8 +19,8 @@ const shared = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 export function readDirectly(socket: Socket, onBytes: (bytes: Buffer) => void): boolean {
   const inner = socket as unknown as Record<symbol, unknown> & { readonly _handle?: Handle | null };
   const handle = inner._handle;
-  const buffer = symbolOf(socket, "kBuffer");
-  const callback = symbolOf(socket, "kBufferCb");
+  buffer ??= symbolOf(socket, "kBuffer");
+  callback ??= symbolOf(socket, "kBufferCb");
   if (typeof handle?.useUserBuffer !== "function" || buffer === undefined || callback === undefined) return false;
   inner[buffer] = shared;
   inner[callback] = (length: number): boolean => {
@@ -30,6 +30,10 @@ export function readDirectly(socket: Socket, onBytes: (bytes: Buffer) => void): 
   handle.useUserBuffer(shared);
   return true;
 }
+
+/** The same of every socket. */
+let buffer: symbol | undefined;
+let callback: symbol | undefined;
 
 interface Handle {
   readonly useUserBuffer?: (buffer: Uint8Array) => void;

@@ -3,6 +3,7 @@
  * hands the connection over with the bytes read. What comes later on the same connection is the worker's.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { readDirectly } from "../lib/read-directly.js";
 import { parseSid } from "../routing/address.js";
 import type { NotAdmitted } from "../routing/admission.js";
 import { isEnginePath, readRequestLine, sidOf } from "../routing/request-line.js";
@@ -165,22 +166,24 @@ export class Front {
       this.#reading.delete(socket);
     };
     const onData = (chunk: Buffer): void => {
+      // What a client that was refused goes on sending.
+      if (!this.#reading.has(socket)) return;
       head = head === undefined ? chunk : Buffer.concat([head, chunk]);
       const line = readRequestLine(head, maxRequestLineBytes);
       if (line.kind === "incomplete") return;
       done();
-      socket.off("data", onData);
       if (line.kind !== "complete") {
         this.#refuse(socket, line.kind === "too_long" ? "request_line_too_long" : "not_http");
       } else if (stopReading(socket)) {
         this.route({ socket, head, acceptedAtMs }, line.target);
       }
     };
-    socket.on("data", onData);
-    socket.on("error", () => socket.destroy());
+    if (readDirectly(socket, onData)) socket.resume();
+    else socket.on("data", onData);
+    socket.on("error", destroyThis);
     socket.once("close", done);
     // A client that ends before its request line is complete will never complete it.
-    socket.once("end", () => socket.destroy());
+    socket.once("end", destroyThis);
   }
 
   #refuse(socket: Socket, reason: Refusal): void {
@@ -189,4 +192,8 @@ export class Front {
     this.#options.onRefused(reason);
     refuse(socket, reason);
   }
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
 }

@@ -96,8 +96,10 @@ export class Hub implements LocalSide {
     return this.#interest.roomCount;
   }
 
-  add(peer: HubPeer): void {
+  /** @param prefix what the ids of its sockets begin with; rooms of these names it does not report */
+  add(peer: HubPeer, prefix?: string): void {
     this.#peers.set(peer.wid, peer);
+    if (prefix !== undefined) this.#interest.name(prefix, peer);
   }
 
   /** Call after everything the worker sent was passed to the hub: whoever waits for it then has its last reply. */

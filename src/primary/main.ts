@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { redisSettings } from "../bus/node-redis.js";
 import type { Config } from "../config/config.js";
+import { sidPrefix } from "../routing/address.js";
 import { enginePathOf } from "../routing/request-line.js";
 import { createLogger } from "../telemetry/log.js";
 import { NodeMetrics } from "../telemetry/node-metrics.js";
@@ -129,7 +130,8 @@ export async function startNode(
     accept: (wid) => supervisor.awaitsLink(wid),
     onLink: (link) => {
       supervisor.linked(link);
-      hub.add(link);
+      const worker = supervisor.byWid(link.wid);
+      hub.add(link, worker && sidPrefix({ node: nodeId, slot: worker.slot }));
       recovery?.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
       if (fleet !== undefined) link.send(fleet.nodesMessage);

@@ -2,13 +2,23 @@
  * Who wants which room: for each namespace the members that have it open, those that have sockets in it, and those that have sockets in a room.
  * The hub asks it where a message must go; it holds no wire and no clock.
  *
- * Most rooms have one member (every socket is in a room of its own id), so a room holds the member itself until a second one joins.
+ * Every socket is in a room of its own id. That names the member it is with, which need not report it: it counts as a member of every room that it may have
+ * named. Most other rooms have one member, so a room holds the member itself until a second one joins.
  */
+import { namedBy } from "./address.js";
+
 export class Interest<Member extends object> {
   readonly #namespaces = new Map<string, NamespaceInterest<Member>>();
+  /** By what the ids of their sockets begin with. */
+  readonly #named = new Map<string, Member>();
 
   get namespaceCount(): number {
     return this.#namespaces.size;
+  }
+
+  /** @param prefix what the ids of its sockets begin with: rooms named so are its own, wherever it has sockets */
+  name(prefix: string, member: Member): void {
+    this.#named.set(prefix, member);
   }
 
   /** @returns whether it is the first that has it open */
@@ -62,6 +72,7 @@ export class Interest<Member extends object> {
 
   /** Forgets a member everywhere. @returns the namespaces that went with it */
   remove(member: Member): string[] {
+    for (const [prefix, named] of this.#named) if (named === member) this.#named.delete(prefix);
     return [...this.#namespaces.keys()].filter((nsp) => this.close(nsp, member));
   }
 
@@ -77,6 +88,9 @@ export class Interest<Member extends object> {
     if (rooms.length === 0) return entry.occupied;
     const found = new Set<Member>();
     for (const room of rooms) {
+      const prefix = namedBy(room);
+      const owner = prefix === undefined ? undefined : this.#named.get(prefix);
+      if (owner !== undefined && entry.occupied.has(owner)) found.add(owner);
       const present = entry.rooms.get(room);
       if (present === undefined) continue;
       if (present instanceof Set) for (const member of present) found.add(member);

@@ -17,6 +17,7 @@ import {
   type AdapterInternals,
   type JoinedNamespace,
   type NamespaceInternals,
+  type NamingNamespace,
   type Packet,
   type PacketOptions,
 } from "./internals.js";
@@ -29,7 +30,7 @@ export interface AdapterOptions {
   readonly requestTimeoutMs: number;
   readonly rooms: RoomBound;
   /** Called with each namespace when it is made, before anybody joins it. */
-  readonly onNamespace: (nsp: JoinedNamespace) => void;
+  readonly onNamespace: (nsp: Namespace) => void;
   /** What is written to clients meanwhile has a bound of its own, and does not count for what may wait for them. */
   readonly uncounted: (write: () => void) => void;
 }
@@ -44,7 +45,7 @@ export function createHubAdapter(options: AdapterOptions): new (nsp: Namespace) 
   };
 }
 
-export type Namespace = NamespaceInternals & JoinedNamespace;
+export type Namespace = NamespaceInternals & JoinedNamespace & NamingNamespace;
 export type EncodedOptions = Extract<ClusterMessage, { type: MessageType.BROADCAST }>["data"]["opts"];
 type Ack = (error: Error | null, responses: unknown[]) => void;
 

@@ -35,11 +35,19 @@ const EVENTS = Symbol("events");
 /** With its budget from its first event on. */
 type Budgeted = BoundedSocket & { [EVENTS]?: EventBudget };
 
+const JOINING = Symbol("joining");
+
+/** With the number of namespaces it is joining: between its request and the end of the middlewares. */
+type Joining = ClientInternals & { [JOINING]?: number };
+
+const RAN = Symbol("ran");
+
+/** A socket, marked once its middlewares are through. */
+type Ran = object & { [RAN]?: true };
+
 export class ClientBounds {
   readonly #limits: ClientLimits;
   readonly #handler: ClientBoundsHandler;
-  /** Namespaces a client is joining: between its request and the end of the middlewares. */
-  readonly #joining = new WeakMap<ClientInternals, number>();
   readonly #writeToEngine: ClientInternals["writeToEngine"];
   readonly #onevent: BoundedSocket["onevent"];
   readonly #ackBound: AckBound;
@@ -80,11 +88,9 @@ export class ClientBounds {
 
   /** To be called before anybody joins it. */
   guard(nsp: JoinedNamespace): void {
-    /** Sockets whose middlewares are through. */
-    const ran = new WeakSet<object>();
     nsp.run = (socket, done) => {
       plain(nsp).run.call(nsp, socket, (error) => {
-        ran.add(socket);
+        (socket as Ran)[RAN] = true;
         this.#settle(socket.client);
         done(error);
       });
@@ -94,17 +100,17 @@ export class ClientBounds {
       client.writeToEngine = this.#writeToEngine;
       await plain(nsp)._add.call(nsp, client, auth, (socket) => {
         // One that was recovered may have had none to go through.
-        if (!ran.has(socket)) this.#settle(client);
+        if ((socket as Ran)[RAN] !== true) this.#settle(client);
         this.#guardSocket(socket);
         connected(socket);
       });
     };
   }
 
-  #mayJoin(client: ClientInternals, nsp: string): boolean {
-    const joining = this.#joining.get(client) ?? 0;
+  #mayJoin(client: Joining, nsp: string): boolean {
+    const joining = client[JOINING] ?? 0;
     if (client.sockets.size + joining < this.#limits.maxNamespaces) {
-      this.#joining.set(client, joining + 1);
+      client[JOINING] = joining + 1;
       return true;
     }
     this.#handler.onRefused("too_many_namespaces", client.conn);
@@ -115,8 +121,8 @@ export class ClientBounds {
     return false;
   }
 
-  #settle(client: ClientInternals): void {
-    this.#joining.set(client, Math.max(0, (this.#joining.get(client) ?? 0) - 1));
+  #settle(client: Joining): void {
+    client[JOINING] = Math.max(0, (client[JOINING] ?? 0) - 1);
   }
 
   #guardSocket(socket: BoundedSocket): void {

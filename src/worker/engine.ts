@@ -3,16 +3,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerOptions } from "engine.io";
 import { Server, type Socket, type Transport } from "engine.io";
 import type { HandshakeAnswer } from "../access/refusals.js";
+import { plain } from "../lib/plain.js";
 import { createSid } from "../routing/address.js";
 import { sidOf } from "../routing/request-line.js";
-import type { EngineRequest, PollingInternals } from "./internals.js";
+import type { EngineInternals, EngineRequest, PollingInternals, UpgradeInternals } from "./internals.js";
 import type { JoinGate } from "./join-gate.js";
 import type { PollingBounds } from "./polling-bounds.js";
 import { TurnTransport } from "./transport.js";
 import type { WriteTurn } from "./write-turn.js";
 
+const PROTOCOL = "4";
+
 export class Engine extends Server {
-  readonly #sidPrefix: string;
+  /** What every session of this worker begins with. */
+  readonly sidPrefix: string;
   readonly #gate: JoinGate;
   readonly #polling: PollingBounds;
   readonly #turn: WriteTurn | undefined;
@@ -21,9 +25,23 @@ export class Engine extends Server {
   constructor(options: ServerOptions, sidPrefix: string, gate: JoinGate, polling: PollingBounds, turn?: WriteTurn) {
     super(options);
     this.#polling = polling;
-    this.#sidPrefix = sidPrefix;
+    this.sidPrefix = sidPrefix;
     this.#gate = gate;
     this.#turn = turn;
+    const { ws: upgrades } = this as unknown as EngineInternals;
+    if (upgrades !== undefined && turn !== undefined) this.#joinFirstWrites(upgrades);
+  }
+
+  /** The answer to an upgrade and the session's first packet leave in one write: Engine.IO sends that one microtask later. */
+  #joinFirstWrites(upgrades: UpgradeInternals): void {
+    upgrades.handleUpgrade = (request, socket, head, done) => {
+      const { sid, EIO } = request._query;
+      // Others have nothing to say at once, or are refused.
+      const opens = sid === undefined && EIO === PROTOCOL;
+      if (opens) socket.cork();
+      plain(upgrades).handleUpgrade.call(upgrades, request, socket, head, done);
+      if (opens) queueMicrotask(() => socket.uncork());
+    };
   }
 
   get sessions(): readonly Socket[] {
@@ -36,7 +54,7 @@ export class Engine extends Server {
   }
 
   override generateId(): string {
-    return createSid(this.#sidPrefix);
+    return createSid(this.sidPrefix);
   }
 
   /**

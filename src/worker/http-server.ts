@@ -36,10 +36,6 @@ export class HttpServer {
   readonly #enginePath: string;
   /** Without that transport Engine.IO has nothing to upgrade with. */
   readonly #takesWebSocket: boolean;
-  /** Connections of clients: from the front, or past it. Only what is not among them came over the Unix socket. */
-  readonly #handed = new WeakSet<Socket>();
-  /** Those from the front on which no request has come yet: the first one is what it has read, and counted where it is a handshake. */
-  readonly #fresh = new WeakSet<Socket>();
   #listener: HttpListener | undefined;
   #draining = false;
 
@@ -73,9 +69,8 @@ export class HttpServer {
    */
   takeConnections(): void {
     const httpServer = {
-      emit: (_event: "connection", socket: Socket): void => {
-        this.#handed.add(socket);
-        this.#fresh.add(socket);
+      emit: (_event: "connection", socket: ClientConnection): void => {
+        socket[REQUEST] = "first";
         this.server.emit("connection", socket);
       },
       prependListener: (): void => {},
@@ -85,8 +80,8 @@ export class HttpServer {
   }
 
   /** Takes a connection that came past the front. */
-  takeDirect(socket: Socket): void {
-    this.#handed.add(socket);
+  takeDirect(socket: ClientConnection): void {
+    socket[REQUEST] = "later";
     this.server.emit("connection", socket);
   }
 
@@ -111,7 +106,7 @@ export class HttpServer {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { engine, rescue, entrance, onListenerError } = this.#options;
     const url = request.url ?? "";
-    const isFirst = this.#fresh.delete(request.socket);
+    const isFirst = isFirstOf(request.socket);
     if (this.#draining) response.shouldKeepAlive = false;
     if (this.#isHandshake(url)) {
       if (this.#draining) engine.refuse(request, response, SHUTTING_DOWN);
@@ -120,13 +115,13 @@ export class HttpServer {
           {
             request,
             end: response,
-            serve: () => rescue.handle(request, response, this.#isBySibling(request)),
+            serve: () => rescue.handle(request, response, isBySibling(request)),
             refuse: (answer) => engine.answer(request, response, answer),
           },
           isFirst,
         );
     } else if (isEnginePath(url, this.#enginePath)) {
-      rescue.handle(request, response, this.#isBySibling(request));
+      rescue.handle(request, response, isBySibling(request));
     } else if (url === NODE_PATH && request.method === "GET") {
       response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" });
       response.end(JSON.stringify(this.#options.node));
@@ -148,18 +143,18 @@ export class HttpServer {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = request.url ?? "";
-    const isFirst = this.#fresh.delete(request.socket);
+    const isFirst = isFirstOf(request.socket);
     if (!isEnginePath(url, this.#enginePath) || !this.#takesWebSocket) {
       closeUnlessTaken(socket as Socket);
       return;
     }
-    const serve = (): void => this.#options.rescue.handleUpgrade(request, socket, head, this.#isBySibling(request));
+    // Node has taken its own listener away; a connection that breaks must not end the worker.
+    socket.on("error", destroyThis);
+    const serve = (): void => this.#options.rescue.handleUpgrade(request, socket, head, isBySibling(request));
     if (!this.#isHandshake(url)) {
       serve();
       return;
     }
-    // Node has taken its own listener away; a connection that breaks while it waits must not end the worker.
-    socket.on("error", () => socket.destroy());
     const refuse = (answer: HandshakeAnswer): void => refuseUpgrade(socket, answer);
     if (this.#draining) refuse({ status: 503, retryAfterS: 1, body: "" });
     else this.#options.entrance.handle({ request, end: socket, serve, refuse }, isFirst);
@@ -169,10 +164,24 @@ export class HttpServer {
   #isHandshake(url: string): boolean {
     return isEnginePath(url, this.#enginePath) && sidOf(url) === undefined;
   }
+}
 
-  #isBySibling(request: IncomingMessage): boolean {
-    return !this.#handed.has(request.socket);
-  }
+const REQUEST = Symbol("request");
+
+/**
+ * A connection of a client: from the front, or past it. Only what is none came over the Unix socket. The first request on one from the front is what that
+ * has read, and counted where it is a handshake.
+ */
+type ClientConnection = Socket & { [REQUEST]?: "first" | "later" };
+
+function isFirstOf(connection: ClientConnection): boolean {
+  if (connection[REQUEST] !== "first") return false;
+  connection[REQUEST] = "later";
+  return true;
+}
+
+function isBySibling({ socket }: IncomingMessage): boolean {
+  return (socket as ClientConnection)[REQUEST] === undefined;
 }
 
 function refuseUpgrade(socket: Duplex, { status, retryAfterS, body }: HandshakeAnswer): void {
@@ -189,5 +198,10 @@ function closeUnlessTaken(socket: Socket): void {
     if (socket.bytesWritten === writtenBefore) socket.destroy();
   }, STRAY_UPGRADE_MS);
   socket.once("close", () => clearTimeout(timer));
-  socket.on("error", () => socket.destroy());
+  socket.on("error", destroyThis);
+}
+
+/** A listener that holds on to nothing: it stays as long as the connection, and the request's head would stay with it. */
+function destroyThis(this: Duplex): void {
+  this.destroy();
 }

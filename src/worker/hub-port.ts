@@ -75,12 +75,14 @@ export class HubPort {
   readonly #deliveries: Deliveries;
   #recovery: PortRecovery | undefined;
 
-  constructor(wire: PortWire, gate: JoinGate, handler: PortHandler) {
+  /** @param prefix as of {@link InterestReport} */
+  constructor(wire: PortWire, gate: JoinGate, handler: PortHandler, prefix?: string) {
     this.#wire = wire;
     this.#interest = new InterestReport(
       (message, body) => this.#send(message, body),
       gate,
       () => this.#recovery?.takeChanges(),
+      prefix,
     );
     this.#handler = handler;
     this.#deliveries = new Deliveries(this.#adapters, handler, (from, nsp, requestId) =>

@@ -3,6 +3,7 @@
  * follow them on the wire, or the turn of the event loop ends; so the hub always knows of a join before it reads what was published after it.
  */
 import type { InterestChange, UpMessage } from "../link/messages.js";
+import { isNamedBy } from "../routing/address.js";
 import type { JoinGate } from "./join-gate.js";
 import type { ChangeBatch } from "./recovery/change-report.js";
 
@@ -18,12 +19,16 @@ export class InterestReport {
   #known = 0;
   /** Joins the hub does not know of yet: namespace and room, or the namespace that got its first socket, to the batch they are in. */
   readonly #unknownJoins = new Map<string, number>();
+  readonly #prefix: string | undefined;
 
+  /** @param prefix what the ids of this worker's sockets begin with, which the hub knows: rooms of these names are not reported */
   constructor(
     send: (message: UpMessage, body?: Buffer) => void,
     gate: JoinGate,
     takeSessions: () => ChangeBatch | undefined,
+    prefix: string | undefined,
   ) {
+    this.#prefix = prefix;
     this.#send = send;
     this.#gate = gate;
     this.#takeSessions = takeSessions;
@@ -52,11 +57,13 @@ export class InterestReport {
   }
 
   join(nsp: string, room: string): void {
+    if (this.#isOwn(room)) return;
     this.add(["join", nsp, room]);
     this.#unknownJoins.set(roomKey(nsp, room), this.#seq);
   }
 
   leave(nsp: string, room: string): void {
+    if (this.#isOwn(room)) return;
     this.add(["leave", nsp, room]);
     this.#unknownJoins.delete(roomKey(nsp, room));
   }
@@ -71,9 +78,9 @@ export class InterestReport {
     else this.#send({ t: "interest", seq: this.#seq++, changes, sessions: sessions.changes }, sessions.body);
   }
 
-  /** Number of the batch that tells the hub of that room, or without one of the namespace's first socket; 0: it knows. */
+  /** Number of the batch that tells the hub of that room, or without one, or for a room of its own, of the namespace's first socket; 0: it knows. */
   unknownBatch(nsp: string, room?: string): number {
-    return this.#unknownJoins.get(room === undefined ? nsp : roomKey(nsp, room)) ?? 0;
+    return this.#unknownJoins.get(room === undefined || this.#isOwn(room) ? nsp : roomKey(nsp, room)) ?? 0;
   }
 
   /** Holds a session's writes until the hub knows of everything up to now. Something must have changed in this turn. */
@@ -86,8 +93,7 @@ export class InterestReport {
     let seq = 0;
     for (const room of rooms) {
       // Rooms of other types were never told to the hub.
-      if (typeof room === "string" || typeof room === "number")
-        seq = Math.max(seq, this.#unknownJoins.get(roomKey(nsp, room)) ?? 0);
+      if (typeof room === "string" || typeof room === "number") seq = Math.max(seq, this.unknownBatch(nsp, room));
     }
     if (seq > this.#known) this.#gate.hold(sid, seq);
   }
@@ -106,6 +112,10 @@ export class InterestReport {
       this.#unknownJoins.delete(key);
     }
     this.#gate.release(seq);
+  }
+
+  #isOwn(room: string): boolean {
+    return this.#prefix !== undefined && isNamedBy(this.#prefix, room);
   }
 }
 

@@ -5,6 +5,7 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Socket as EngineSocket } from "engine.io";
 import type { Server } from "socket.io";
 import type { BroadcastOptions } from "socket.io-adapter";
@@ -91,6 +92,16 @@ export interface JoinedNamespace {
   run(socket: JoiningSocket, done: (error?: unknown) => void): void;
 }
 
+/** socket.io's Namespace, where it makes a client's socket and gives it its id; nothing has looked at that yet when it returns. */
+export interface NamingNamespace {
+  _createSocket(client: ClientInternals, auth: unknown): Promise<NamedSocket>;
+}
+
+export interface NamedSocket {
+  id: string;
+  readonly recovered: boolean;
+}
+
 export interface JoiningSocket {
   readonly client: ClientInternals;
 }
@@ -122,6 +133,16 @@ export interface CondemnableInternals {
   readyState: string;
   readonly writeBuffer: unknown[];
   onClose(reason: string, description?: unknown): void;
+}
+
+/** engine.io's Server: `ws` answers upgrades; undefined where WebSocket is no transport. */
+export interface EngineInternals {
+  readonly ws?: UpgradeInternals;
+}
+
+/** ws's server without a port. `done` is called before it returns, once the upgrade has been answered. */
+export interface UpgradeInternals {
+  handleUpgrade(request: EngineRequest, socket: Duplex, head: Buffer, done: (webSocket: unknown) => void): void;
 }
 
 /** engine.io's request, as its transports get it; for a WebSocket with the connection that ws made of it. */

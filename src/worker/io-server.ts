@@ -15,6 +15,7 @@ import { internalsOf } from "./internals.js";
 import { createRecoveryAdapter } from "./recovery-adapter.js";
 import { offsetParser } from "./recovery/offset-parser.js";
 import type { Recovery } from "./recovery/recovery.js";
+import { nameSockets } from "./socket-ids.js";
 
 export interface IoServerOptions {
   readonly httpServer: HttpServer;
@@ -47,7 +48,10 @@ export function createIoServer({
   const options: AdapterOptions = {
     ...adapter,
     rooms: bounds.rooms,
-    onNamespace: (nsp) => bounds.clients.guard(nsp),
+    onNamespace: (nsp) => {
+      nameSockets(nsp, engine.sidPrefix);
+      bounds.clients.guard(nsp);
+    },
     uncounted: (write: () => void) => bounds.backlog.uncounted(write),
   };
   const io = new Server({

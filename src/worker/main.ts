@@ -35,7 +35,7 @@ import { Engine } from "./engine.js";
 import { Entrance } from "./entrance.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
-import { HubPort } from "./hub-port.js";
+import { HubPort, type PortHandler } from "./hub-port.js";
 import type { RecoverableSocket } from "./internals.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
@@ -120,7 +120,8 @@ async function startWorker({
     turn,
   );
   wire.send({ t: "hello", wid } satisfies UpMessage);
-  const port: HubPort = new HubPort(wire, gate, {
+  const prefix = sidPrefix({ node: nodeId, slot });
+  const hubHandler: PortHandler = {
     onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
     onFull: (full) => (entrance.isFull = full),
@@ -133,7 +134,8 @@ async function startWorker({
       log.warn({ err: error }, "a message of another server was skipped");
     },
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
-  });
+  };
+  const port: HubPort = new HubPort(wire, gate, hubHandler, prefix);
 
   const recovery = createRecovery({ config, uid, wid, port, gate, metrics, log });
 
@@ -146,7 +148,7 @@ async function startWorker({
     sessionOf: (transport) => engine.sessionOf(transport),
   });
   const serverOptions = toServerOptions(config.socketio);
-  const engine: Engine = new Engine(serverOptions, sidPrefix({ node: nodeId, slot }), gate, bounds.polling, writes);
+  const engine: Engine = new Engine(serverOptions, prefix, gate, bounds.polling, writes);
   const sessionMetrics = new SessionMetrics(metrics, config.socketio);
   const report = new SessionReport((message) => wire.send(message));
   const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog, report);

@@ -67,11 +67,9 @@ export class Rescue {
     });
   }
 
-  /** The same for an upgrade. */
+  /** The same for an upgrade. @param socket with a listener for its errors */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, bySibling: boolean): void {
     const { engine } = this.#options;
-    // Node has taken its own listener away; a connection that breaks must not end the worker.
-    socket.on("error", destroyThis);
     this.#handle(bySibling, {
       request,
       end: socket,
@@ -153,11 +151,6 @@ export class Rescue {
     if (target === "worker") return siblings.route(owner.slot) === undefined;
     return !wasReached && nodes.isGone(owner, route);
   }
-}
-
-/** A listener that holds on to nothing: it stays as long as the connection, and the request's head would stay with it. */
-function destroyThis(this: Duplex): void {
-  this.destroy();
 }
 
 function verdictOn(owner: Address, found: RemoteOwner): Verdict {

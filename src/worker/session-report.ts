@@ -1,5 +1,10 @@
-/** Tells the primary how many sessions have begun and ended, once for each turn of the event loop. */
+/**
+ * Tells the primary how many sessions have begun and ended. It need not know at once: a session that begins counts as on its way until then. So what comes
+ * within some milliseconds is told together, or two processes would be woken for each.
+ */
 import type { UpMessage } from "../link/messages.js";
+
+const REPORT_MS = 20;
 
 export class SessionReport {
   readonly #send: (message: UpMessage) => void;
@@ -11,11 +16,15 @@ export class SessionReport {
   }
 
   opened(): void {
-    if (this.#opened++ + this.#closed === 0) setImmediate(this.#flush);
+    if (this.#opened++ + this.#closed === 0) this.#schedule();
   }
 
   closed(): void {
-    if (this.#opened + this.#closed++ === 0) setImmediate(this.#flush);
+    if (this.#opened + this.#closed++ === 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    setTimeout(this.#flush, REPORT_MS).unref();
   }
 
   readonly #flush = (): void => {

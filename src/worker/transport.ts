@@ -61,7 +61,9 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
       return;
     }
     for (const packet of packets) this.#encode(packet);
-    if (this.#frameBytes >= WRITE_NOW_BYTES) {
+    // The answer to its upgrade is held back for a session's first packet.
+    const isAwaited = this.#webSocket._socket.writableCorked > 0;
+    if (isAwaited || this.#frameBytes >= WRITE_NOW_BYTES) {
       this.#turn.beforeWrite();
       this.write();
     } else if (!this.#isQueued) {
@@ -118,7 +120,7 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
       for (const [at, frame] of frames.entries()) socket.write(frame, at === last ? this.#onWritten : undefined);
       socket.uncork();
     }
-    if (socket.writableLength > 0) this.writable = false;
+    if (socket.writableCorked === 0 && socket.writableLength > 0) this.writable = false;
   }
 
   /** Of the sends that are written now. */

@@ -64,6 +64,60 @@ test("socket.io: a namespace keeps sockets whose middlewares still run in _preCo
   assert.ok(nsp["sockets"] instanceof Map, "src/worker/adapter.ts finds the session of a socket that joins");
 });
 
+test("socket.io: a namespace makes a socket by _createSocket(client, auth), and looks at its id when that has returned", async () => {
+  const io = new Server();
+  const nsp = privately(io.of("/"));
+  const created = nsp["_createSocket"] as (client: unknown, auth: unknown) => Promise<Private>;
+  assert.equal(created.length, 2, "src/worker/socket-ids.ts stands in front of _createSocket");
+  nsp["_createSocket"] = async (client: unknown, auth: unknown) => {
+    const socket = await created.call(nsp, client, auth);
+    assert.equal(socket["recovered"], false, "src/worker/socket-ids.ts leaves a recovered socket its id");
+    socket["id"] = "named";
+    return socket;
+  };
+  const written: string[] = [];
+  const conn = Object.assign(new EventEmitter(), {
+    ...{ id: "sid", protocol: 4, readyState: "open", transport: { writable: true }, close: () => undefined },
+    write: (packet: string) => void written.push(packet),
+  });
+  (privately(io)["onconnection"] as (conn: unknown) => void).call(io, conn);
+  const connected = once(io, "connection");
+  conn.emit("data", "0");
+  await connected;
+  conn.emit("close", "transport close");
+  assert.deepEqual(written, ['0{"sid":"named"}'], "src/worker/socket-ids.ts gives sockets their ids");
+});
+
+test("engine.io: Server answers upgrades by ws.handleUpgrade, and sends a session's first packet one microtask later", async (t) => {
+  const engine = new EngineServer();
+  const upgrades = privately(privately(engine)["ws"]);
+  const order: string[] = [];
+  const handleUpgrade = upgrades["handleUpgrade"] as (...args: unknown[]) => void;
+  upgrades["handleUpgrade"] = (request: Private, ...rest: unknown[]) => {
+    assert.equal((request["_query"] as Private)["EIO"], "4");
+    handleUpgrade.call(upgrades, request, ...rest);
+    order.push("answered");
+    queueMicrotask(() => order.push("a microtask later"));
+  };
+  engine.on("connection", () => order.push("opened"));
+  const server = createServer();
+  server.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    engine.close();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const client = new WebSocket(`ws://127.0.0.1:${port}/engine.io/?EIO=4&transport=websocket`);
+  await once(client, "message");
+  assert.deepEqual(
+    order,
+    ["answered", "opened", "a microtask later"],
+    "src/worker/engine.ts writes both together; in another order they leave one by one",
+  );
+});
+
 test("socket.io: a BroadcastOperator calls broadcastWithAck and then serverCount in the same tick", () => {
   const calls: string[] = [];
   const adapter = {

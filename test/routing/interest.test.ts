@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { createSid, sidPrefix } from "../../src/routing/address.js";
 import { Interest } from "../../src/routing/interest.js";
 
 const a = { name: "a" };
@@ -32,6 +33,39 @@ test("a message to a namespace goes to those with sockets in it; a question to i
   assert.deepEqual(names(interest.opened("/")), ["a", "b", "c"]);
   interest.vacate("/", b);
   assert.deepEqual(names(interest.members("/", [])), []);
+});
+
+test("a room that is named as a member's sockets are is that member's, wherever it has sockets", () => {
+  const interest = threeOpen();
+  const prefixes = [a, b].map((member, slot) => {
+    const prefix = sidPrefix({ node: 7, slot });
+    interest.name(prefix, member);
+    return prefix;
+  });
+  const [ofA, ofB] = prefixes.map((prefix) => createSid(prefix)) as [string, string];
+  assert.deepEqual(names(interest.members("/", [ofA])), [], "without sockets it has none of that name");
+  for (const member of [a, b, c]) interest.occupy("/", member);
+  assert.deepEqual(names(interest.members("/", [ofA])), ["a"]);
+  assert.deepEqual(names(interest.members("/", [ofA, ofB])), ["a", "b"]);
+  assert.deepEqual(
+    names(interest.members("/", [ofA.slice(1), `${ofA}0`, createSid(sidPrefix({ node: 7, slot: 2 }))])),
+    [],
+  );
+  interest.join("/", ofA, c);
+  assert.deepEqual(names(interest.members("/", [ofA])), ["a", "c"], "others that have joined it have reported it");
+  interest.remove(a);
+  assert.deepEqual(names(interest.members("/", [ofA])), ["c"]);
+});
+
+test("a successor of the same name is not forgotten with its predecessor", () => {
+  const interest = threeOpen();
+  const prefix = sidPrefix({ node: 0, slot: 0 });
+  for (const member of [a, b]) {
+    interest.name(prefix, member);
+    interest.occupy("/", member);
+  }
+  interest.remove(a);
+  assert.deepEqual(names(interest.members("/", [createSid(prefix)])), ["b"]);
 });
 
 test("namespaces do not share rooms, and one that nobody has open holds nothing", () => {

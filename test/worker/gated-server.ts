@@ -13,7 +13,7 @@ import { createLogger } from "../../src/telemetry/log.js";
 import { createWorkerMetrics, type WorkerMetrics } from "../../src/telemetry/worker-metrics.js";
 import { createBounds, type Bounds } from "../../src/worker/bounds.js";
 import { Engine } from "../../src/worker/engine.js";
-import { HubPort, type PortWire } from "../../src/worker/hub-port.js";
+import { HubPort, type PortHandler, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
 import { Turn } from "../../src/lib/turn.js";
 import { JoinGate } from "../../src/worker/join-gate.js";
@@ -94,7 +94,8 @@ export async function startGatedServer(
     flush: () => hub.onFlush(),
   };
   const ignore = (): void => undefined;
-  const port: HubPort = new HubPort(wire, gate, {
+  const prefix = sidPrefix({ node: 0, slot: 0 });
+  const handler: PortHandler = {
     onSiblings: ignore,
     onFull: ignore,
     onNodes: ignore,
@@ -106,16 +107,11 @@ export async function startGatedServer(
     onStop: ignore,
     onDropped: ignore,
     onUnserializable: ignore,
-  });
+  };
+  const port: HubPort = new HubPort(wire, gate, handler, prefix);
   const turn =
     writePath === "turn" ? new WriteTurn({ turn: new Turn(), batchMs, beforeWrite: () => port.flush() }) : undefined;
-  const engine: Engine = new Engine(
-    toServerOptions(socketio),
-    sidPrefix({ node: 0, slot: 0 }),
-    gate,
-    bounds.polling,
-    turn,
-  );
+  const engine: Engine = new Engine(toServerOptions(socketio), prefix, gate, bounds.polling, turn);
   new SessionWatch(engine, new SessionMetrics(metrics, socketio), bounds.backlog, new SessionReport(ignore));
   const httpServer = createServer((request, response) => engine.handleRequest(request, response));
   httpServer.on("upgrade", (request, socket, head) => engine.handleUpgrade(request, socket, head));

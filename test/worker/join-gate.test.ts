@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import test, { type TestContext } from "node:test";
 import type { Socket } from "socket.io";
+import { createSid, parseSid, sidPrefix } from "../../src/routing/address.js";
 import { PollingSession, WebSocketSession } from "../support/engine-client.js";
 import { waitFor, within } from "../support/wait.js";
 import { startGatedServer, WRITE_PATHS, type GatedServer, type WritePath } from "./gated-server.js";
@@ -58,7 +59,7 @@ async function openPolling(t: TestContext, { port }: GatedServer): Promise<Polli
   return session;
 }
 
-onBoth("a connect is confirmed to the client only when the hub knows the socket's id", async (t, writePath) => {
+onBoth("the first connect is confirmed to its client only when the hub knows of members here", async (t, writePath) => {
   const server = await start(t, writePath);
   const session = await WebSocketSession.open(t, { port: server.port });
   server.hub.slow = true;
@@ -70,6 +71,29 @@ onBoth("a connect is confirmed to the client only when the hub knows the socket'
   assert.deepEqual(packets, []);
   server.hub.confirm();
   assert.match(String(await session.next()), /^40\{"sid"/);
+});
+
+onBoth("a later connect waits for nobody: who knows the socket's id knows its worker", async (t, writePath) => {
+  const server = await start(t, writePath);
+  await openWebSocket(t, server);
+  server.hub.slow = true;
+  await openWebSocket(t, server);
+  const [first, second] = [...server.io.of("/").sockets.keys()];
+  assert.ok(first !== undefined && second !== undefined && first !== second);
+  for (const id of [first, second]) assert.deepEqual(parseSid(id), { node: 0, slot: 0 });
+  assert.deepEqual(server.hub.unconfirmed, [], "the hub is told nothing of it");
+});
+
+onBoth("the room of a socket of another worker is told to the hub, and waited for", async (t, writePath) => {
+  const server = await start(t, writePath);
+  const session = await openWebSocket(t, server);
+  server.hub.slow = true;
+  const room = createSid(sidPrefix({ node: 0, slot: 1 }));
+  session.send(`420["join","${room}"]`);
+  await waitFor(() => server.hub.unconfirmed.length > 0);
+  await flushed(session);
+  server.hub.confirm();
+  assert.equal(await session.next(), `430["${room}"]`);
 });
 
 onBoth("over WebSocket an ack waits for the hub, and what follows it waits behind it", async (t, writePath) => {

@@ -4,6 +4,7 @@
  */
 import type { RedisCommand, RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
+import { Turn } from "../lib/turn.js";
 import type { Outbox } from "./outbox.js";
 import { idAt, timeOf } from "../lib/stream-id.js";
 
@@ -28,6 +29,7 @@ export interface StreamWriterOptions {
 
 export class StreamWriter {
   readonly #options: StreamWriterOptions;
+  readonly #turn = new Turn();
   #busy = false;
   #stopped = false;
   #failures = 0;
@@ -54,7 +56,11 @@ export class StreamWriter {
   wake(): void {
     if (this.#busy || this.#stopped) return;
     this.#busy = true;
-    setImmediate(() => void this.#write());
+    this.#turn.add(this);
+  }
+
+  endTurn(): void {
+    void this.#write();
   }
 
   /** @returns once the outbox is empty or the time is over */

@@ -4,7 +4,9 @@
  * A connection never queues: what is sent while it is down, or is unanswered when it breaks, is rejected, and the caller decides whether it may be
  * said again. It reconnects by itself, for ever. No error of Redis ends the process.
  */
+import { TLSSocket } from "node:tls";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { readDirectly } from "./read-directly.js";
 import { explained, inPlainWords } from "./redis-error.js";
 import type { RedisHost, RedisPlace } from "./redis-url.js";
 
@@ -224,8 +226,8 @@ function createSingle(settings: RedisSettings, own: ClientOptions = {}): Redis {
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   };
-  if (place.kind === "standalone") return new Redis({ ...common, ...place.hosts[0] });
-  return new Redis({
+  if (place.kind === "standalone") return readPastStream(new Redis({ ...common, ...place.hosts[0] }));
+  const client = new Redis({
     ...common,
     sentinels: place.hosts.map((host) => ({ ...host })),
     name: place.master ?? "",
@@ -238,6 +240,17 @@ function createSingle(settings: RedisSettings, own: ClientOptions = {}): Redis {
     // A master that was demoted says so: the sentinels know the new one.
     reconnectOnError: ({ message }) => message.startsWith("READONLY"),
   });
+  return readPastStream(client);
+}
+
+/** Each time it has connected, before the first reply: ioredis hears its socket's `data`. */
+export function readPastStream(client: Redis): Redis {
+  client.on("connect", () => {
+    const { stream } = client;
+    // Over TLS what comes is no plain text yet.
+    if (!(stream instanceof TLSSocket)) readDirectly(stream, (bytes) => void stream.emit("data", bytes));
+  });
+  return client;
 }
 
 function createCluster(settings: RedisSettings): Cluster {
@@ -260,6 +273,7 @@ function createCluster(settings: RedisSettings): Cluster {
   );
   // Else the first command to each node would make the connection, and the second be refused because it is not there yet.
   cluster.on("+node", (node: Redis) => {
+    readPastStream(node);
     if (node.status === "wait") node.connect().catch((error: Error) => cluster.emit("node error", error));
   });
   return cluster;

@@ -1,0 +1,34 @@
+/** Connections to Redis are read past Node's stream, again after each reconnection, and replies are whole. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { readPastStream } from "../../src/lib/redis.js";
+import { startRedis } from "../support/redis.js";
+import { waitFor } from "../support/wait.js";
+
+test("replies of every size come past the stream, also on a connection that is made anew", async (t) => {
+  const redis = await startRedis(t);
+  const client = readPastStream(redis.client({ lazyConnect: true }));
+  let streamed = 0;
+  client.on("connect", () => {
+    const { stream } = client;
+    const push = stream.push.bind(stream);
+    stream.push = (...args) => {
+      if (args[0] !== null) streamed++;
+      return push(...args);
+    };
+  });
+  await client.connect();
+  const large = "é".repeat(1_500_000);
+  for (const connection of ["the first", "the second"]) {
+    await client.set("large", large);
+    assert.equal(await client.get("large"), large, connection);
+    const many = await Promise.all(Array.from({ length: 500 }, (_, n) => client.echo(String(n))));
+    assert.deepEqual(
+      many,
+      Array.from({ length: 500 }, (_, n) => String(n)),
+    );
+    assert.equal(streamed, 0, `${connection} was read through its stream`);
+    client.disconnect(true);
+    await waitFor(() => client.status === "ready", { message: "it to be connected again" });
+  }
+});

@@ -75,6 +75,20 @@ export function headerOf(
 
 const JSON_START = 0x7b;
 
+const [UID, NSP, TYPE, DATA, HEADER] = ["uid", "nsp", "type", "data", "l"].map((name) => Buffer.from(name)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+];
+
+function is(name: Buffer, expected: Buffer): boolean {
+  if (name.length !== expected.length) return false;
+  for (let i = 0; i < expected.length; i++) if (name[i] !== expected[i]) return false;
+  return true;
+}
+
 /** The arguments of XADD behind the id. */
 export function encodeEntry(
   uid: string,
@@ -104,23 +118,12 @@ export function decodeEntry(fields: readonly Buffer[]): Entry {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const [name, value] = [fields[i], fields[i + 1]];
     if (name === undefined || value === undefined) break;
-    switch (name.toString("latin1")) {
-      case "uid":
-        uid = value.toString();
-        break;
-      case "nsp":
-        nsp = value.toString();
-        break;
-      case "type":
-        type = Number.parseInt(value.toString("latin1"), 10);
-        break;
-      case "data":
-        data = value;
-        break;
-      case "l":
-        header = checkedHeader(JSON.parse(value.toString()));
-        break;
-    }
+    // By bytes: each entry has them, and text of each name would cost more than all else here.
+    if (is(name, DATA)) data = value;
+    else if (is(name, HEADER)) header = checkedHeader(JSON.parse(value.toString()));
+    else if (is(name, UID)) uid = value.toString();
+    else if (is(name, NSP)) nsp = value.toString();
+    else if (is(name, TYPE)) type = Number.parseInt(value.toString("latin1"), 10);
   }
   if (uid === undefined || !Number.isInteger(type)) throw new Error("an entry without uid or type");
   return { uid, nsp, type, data, header };

@@ -45,6 +45,7 @@ const STREAMED = new Set([BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOC
 const REQUESTS = new Set([BROADCAST, FETCH_SOCKETS, SERVER_SIDE_EMIT]);
 /** What stock servers wait where their caller sets no timeout. */
 const STOCK_TIMEOUT_MS = 5_000;
+const EVERYONE: readonly string[] = [];
 /** Ids of entries without a number, kept against reading them twice after a rewind. */
 const MAX_RECENT_IDS = 5_000;
 
@@ -124,6 +125,9 @@ export class Inbox {
   }
 
   #deliver(entry: Entry, nsp: string, logged: LoggedEvent | undefined): void {
+    const { header } = entry;
+    const isForMembers = header !== undefined && header.o !== 1;
+    if (logged === undefined && isForMembers && this.#options.local.passOver(nsp, header.r ?? EVERYONE)) return;
     const inbound = this.#inboundOf(entry, nsp);
     const { bin, body } = payloadOf(entry.data ?? Buffer.alloc(0));
     if (inbound.event !== undefined && (bin || !holdsEvent(body, inbound.event.bytes)))

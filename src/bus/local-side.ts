@@ -27,6 +27,8 @@ export interface StreamLog {
 }
 
 export interface LocalSide {
+  /** Counts what nobody here has members for, so that it need not be looked at any further. @returns false where somebody has, or may have in a moment */
+  passOver(nsp: string, rooms: readonly string[]): boolean;
   /** @returns the wids of the workers it is for */
   deliver(message: Inbound, body: Buffer): readonly number[];
   /** One of several answers: {@link settle} follows. */

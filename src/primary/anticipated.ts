@@ -13,6 +13,10 @@ interface Rooms<Peer> {
 export class Anticipated<Peer> {
   readonly #namespaces = new Map<string, Rooms<Peer>>();
 
+  get isEmpty(): boolean {
+    return this.#namespaces.size === 0;
+  }
+
   /** @returns what ends it; to be called once */
   add(peer: Peer, nsp: string, names: readonly string[]): () => void {
     let entry = this.#namespaces.get(nsp);

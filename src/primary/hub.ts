@@ -167,6 +167,13 @@ export class Hub implements LocalSide {
     return [...targets].map((target) => target.wid);
   }
 
+  passOver(nsp: string, rooms: readonly string[]): boolean {
+    if (this.#interest.hasMembers(nsp, rooms) || !this.#pendingJoins.isEmpty || !this.#anticipated.isEmpty)
+      return false;
+    this.#counters.skipped(this.#peers.size);
+    return true;
+  }
+
   /** Counts the worker as a member of these rooms, and of the namespace, before it says so. @returns what ends that, to be called once */
   anticipate(wid: number, nsp: string, rooms: readonly string[]): () => void {
     const peer = this.#peers.get(wid);
@@ -210,7 +217,7 @@ export class Hub implements LocalSide {
 
   #targets({ nsp, rooms, to }: Pick<Publish, "nsp" | "rooms" | "to">): Set<HubPeer> {
     if (to === "open") return new Set(this.#interest.opened(nsp));
-    const targets = new Set(this.#interest.members(nsp, rooms));
+    const targets = this.#interest.members(nsp, rooms);
     this.#pendingJoins.addMembers(nsp, rooms, targets);
     this.#anticipated.addMembers(nsp, rooms, targets);
     return targets;
@@ -276,6 +283,10 @@ class PendingJoins {
   /** The number of the next message, ever growing. */
   next(): number {
     return ++this.#n;
+  }
+
+  get isEmpty(): boolean {
+    return this.#byPeer.size === 0;
   }
 
   /** Only for what is on the wire: what was dropped is never settled. */

@@ -81,22 +81,35 @@ export class Interest<Member extends object> {
     return this.#namespaces.get(nsp)?.open ?? NOBODY;
   }
 
-  /** Members with at least one socket in one of the rooms; in the namespace, where `rooms` is empty. */
-  members(nsp: string, rooms: readonly string[]): ReadonlySet<Member> {
+  /** Whether there are {@link members}. */
+  hasMembers(nsp: string, rooms: readonly string[]): boolean {
     const entry = this.#namespaces.get(nsp);
-    if (entry === undefined) return NOBODY;
-    if (rooms.length === 0) return entry.occupied;
+    if (entry === undefined) return false;
+    if (rooms.length === 0) return entry.occupied.size > 0;
+    for (const room of rooms) if (entry.rooms.has(room) || this.#ownerOf(room, entry) !== undefined) return true;
+    return false;
+  }
+
+  /** Members with at least one socket in one of the rooms; in the namespace, where `rooms` is empty. The set is the caller's. */
+  members(nsp: string, rooms: readonly string[]): Set<Member> {
+    const entry = this.#namespaces.get(nsp);
+    if (entry === undefined || rooms.length === 0) return new Set(entry?.occupied);
     const found = new Set<Member>();
     for (const room of rooms) {
-      const prefix = namedBy(room);
-      const owner = prefix === undefined ? undefined : this.#named.get(prefix);
-      if (owner !== undefined && entry.occupied.has(owner)) found.add(owner);
+      const owner = this.#ownerOf(room, entry);
+      if (owner !== undefined) found.add(owner);
       const present = entry.rooms.get(room);
       if (present === undefined) continue;
       if (present instanceof Set) for (const member of present) found.add(member);
       else found.add(present);
     }
     return found;
+  }
+
+  #ownerOf(room: string, { occupied }: NamespaceInterest<Member>): Member | undefined {
+    const prefix = namedBy(room);
+    const owner = prefix === undefined ? undefined : this.#named.get(prefix);
+    return owner !== undefined && occupied.has(owner) ? owner : undefined;
   }
 
   /** Rooms known over all namespaces. */

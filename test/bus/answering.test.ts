@@ -122,7 +122,13 @@ test("a stock server that has counted this node is answered although the namespa
   const { answers, answering } = create();
   const inbox = new Inbox({
     uid: "self",
-    local: { deliver: () => [], answer: () => undefined, settle: () => undefined, isOpen: () => false },
+    local: {
+      deliver: () => [],
+      answer: () => undefined,
+      settle: () => undefined,
+      isOpen: () => false,
+      passOver: () => false,
+    },
     answering,
     log: undefined,
     now: () => 0,

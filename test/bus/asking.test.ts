@@ -22,6 +22,7 @@ function create(...uids: string[]) {
       answer: (wid, nsp, type, data) => void said.push([wid, nsp, type, data]),
       settle: (wid, nsp, requestId) => void said.push(["settled", wid, nsp, requestId]),
       isOpen: () => true,
+      passOver: () => false,
     },
     countServers: async (_nsp, among) => {
       if (fleet.isAway) throw new Error("Redis is away");

@@ -70,6 +70,7 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
       answer: () => undefined,
       settle: () => undefined,
       isOpen: () => true,
+      passOver: () => false,
     },
     recovery: {
       log: {

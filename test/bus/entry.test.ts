@@ -103,3 +103,21 @@ test("a stock entry without options that can be read is refused when it is route
   const rooms = JSON.stringify({ opts: { rooms: [], except: [] }, rooms: "c" });
   assert.throws(() => routingOf(stock({ type: String(SOCKETS_JOIN), data: rooms })), /rooms cannot be read/);
 });
+
+test("fields of other names, of the same length too, are passed over", () => {
+  const header = JSON.stringify({ n: 1, r: ["a"] });
+  const fields = {
+    uix: "-",
+    uid: "u",
+    nsq: "-",
+    nsp: "/",
+    typo: "9",
+    type: "3",
+    dota: "-",
+    data: "{}",
+    k: "[]",
+    l: header,
+  };
+  const entry = decodeEntry(fieldsOf(Object.entries(fields).flat()));
+  assert.deepEqual(entry, { uid: "u", nsp: "/", type: 3, data: Buffer.from("{}"), header: { n: 1, r: ["a"] } });
+});

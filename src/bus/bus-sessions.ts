@@ -10,6 +10,7 @@ import type { SessionRecord } from "../recovery/session-record.js";
 import { Barrier } from "./barrier.js";
 import type { Channels } from "./channels.js";
 import { NODE_SPACE, NodeWords } from "./node-words.js";
+import { HandedOn } from "./handed-on.js";
 import { encodeRecord } from "./session-codec.js";
 import { RELEASE, RELEASED, SessionReleases } from "./session-releases.js";
 import { SessionStore, type SessionWrite, type StoreOutcome } from "./session-store.js";
@@ -70,11 +71,11 @@ export class BusSessions implements FleetSessions {
     this.#options = options;
     this.#bus = bus;
     const onFailure = (error: unknown): void => bus.onFailure(toError(error));
-    const release = async (pid: string, generation: number): Promise<SessionRecord | undefined> => {
+    const handedOn = new HandedOn(async (pid, generation) => {
       const record = await local.release(pid, generation);
       if (record !== undefined) this.#store.forget(pid);
       return record;
-    };
+    }, now);
     this.#store = new SessionStore({
       redis,
       keyPrefix,
@@ -82,8 +83,8 @@ export class BusSessions implements FleetSessions {
       maxWaiting: maxSessions,
       onOutcome,
       onRefused: (pid, generation) => {
-        // It was taken while this node could not be asked: its socket here is a left-over.
-        release(pid, generation + 1).catch(onFailure);
+        // It was taken: its socket here is a left-over. Whoever took it asks for its last state, unless this node could not be asked.
+        handedOn.release(pid, generation + 1).catch(onFailure);
       },
       onFailure,
       now,
@@ -97,7 +98,7 @@ export class BusSessions implements FleetSessions {
     this.#releases = new SessionReleases({
       say: (to, type, item, bytes) => this.#words.say(to, type, item, bytes),
       isHeard: async (one) => (await channels.servers(NODE_SPACE, [one])).alive.has(one),
-      release,
+      release: (pid, generation) => handedOn.release(pid, generation),
       position: () => ({ n: bus.lastOwn(), streamId: bus.position() }),
       onLate: (record, generation) => local.releasedLate(record, generation),
       onFailure,

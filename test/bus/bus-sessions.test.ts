@@ -151,6 +151,23 @@ test("what an owner that was cut off from Redis still writes of a taken session 
   assert.deepEqual([again.record.generation, String(again.record.data)], [3, "data"]);
 });
 
+test("an owner that hears from Redis that a session was taken, before it is asked for it, has its last state still", async (t) => {
+  const redis = await startRedis(t);
+  const client = redis.client();
+  const proxy = await startProxy(redis.port, t);
+  const [a, b] = [await startBusSide(t, redis.url), await startBusSide(t, proxy.url)];
+  const last = recordOf(a.tag, "p", { data: Buffer.from("last") });
+  await a.sessions.saveNow(recordOf(a.tag, "p"));
+  a.kept.set("p", last);
+  proxy.stall(sends("PUBLISH"));
+  const taking = b.sessions.take("/", "p");
+  await waitFor(async () => (await client.hget("limpet:session:p", "g")) === "2");
+  await assert.rejects(a.sessions.saveNow(last), /another node's/);
+  await waitFor(() => a.released.length === 1);
+  proxy.resume();
+  assert.deepEqual(await taking, { record: { ...last, generation: 2 } });
+});
+
 test("five hundred sessions of one node are taken with a handful of questions", async (t) => {
   const redis = await startRedis(t);
   const client = redis.client();

@@ -16,8 +16,7 @@ let pair: Pair;
 /** A client of a stock server, and of one with its own recovery on. */
 let plain: Member, recovering: Member;
 before(async () => {
-  // What becomes of sessions whose node is too busy to hand them on in time is not the subject.
-  pair = await startPair(scope, { env: { LIMPET_RECOVERY_RELEASE_TIMEOUT_MS: "5000" } });
+  pair = await startPair(scope);
   const redis = { port: pair.redis.port };
   const server = { connectionStateRecovery: {} };
   const servers = await Promise.all([

@@ -3,10 +3,16 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import type { Scope } from "../../support/children.js";
 
-/** The answer to an upgrade, and Engine.IO's first packet. A stock client that is cut between the two waits for its `timeout` of 20 s. */
-const MIN_BYTES = 240;
-const MAX_BYTES = 2_500;
-/** Has no divisor with the range in common: all of it is swept, and neighbours are far apart. */
+interface Range {
+  readonly minBytes: number;
+  readonly maxBytes: number;
+}
+
+/** Behind the answer to an upgrade, and Engine.IO's first packet. A stock client that is cut between the two waits for its `timeout` of 20 s. */
+const WEBSOCKET: Range = { minBytes: 240, maxBytes: 2_500 };
+/** Anywhere in an answer, of which a connection may carry one alone; but not in each, or nobody would ever be in its rooms. */
+const POLLING: Range = { minBytes: 1, maxBytes: 3_001 };
+/** Has no divisor with the ranges in common: all of each is swept, and neighbours are far apart. */
 const STEP_BYTES = 337;
 
 export class Slicer {
@@ -50,9 +56,10 @@ export class Slicer {
   }
 
   #join(client: Socket, server: Socket): void {
-    let left = this.#isSlicing ? MIN_BYTES + ((this.#slices++ * STEP_BYTES) % (MAX_BYTES - MIN_BYTES)) : Infinity;
-    // Of those that are cut every other server is not told.
-    const isTold = this.#slices % 2 === 0;
+    let left = Infinity;
+    client.once("data", (request: Buffer) => {
+      if (this.#isSlicing) left = this.#nextSlice(request.includes("transport=polling") ? POLLING : WEBSOCKET);
+    });
     client.on("data", (chunk: Buffer) => server.write(chunk));
     server.on("data", (chunk: Buffer) => {
       if (this.#isSlicing && left === Infinity) left = chunk.length - 1;
@@ -61,15 +68,19 @@ export class Slicer {
         left -= chunk.length;
         return;
       }
-      this.cuts++;
       client.end();
       server.removeAllListeners("data").pause();
-      if (isTold) server.destroy();
+      // Of those that are cut every other server is not told.
+      if (this.cuts++ % 2 === 0) server.destroy();
     });
     server.on("end", () => client.end());
     server.on("close", () => client.end());
     client.on("end", () => {
       if (left > 0) server.end();
     });
+  }
+
+  #nextSlice({ minBytes, maxBytes }: Range): number {
+    return minBytes + ((this.#slices++ * STEP_BYTES) % (maxBytes - minBytes));
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { before } from "node:test";
 import { arrivals, connect, connectTo, enter, fileScope, join, type Member } from "../hub/fleet.js";
+import { waitFor } from "../support/wait.js";
 import { connectMute, disconnected, sorted, waitForSubscribers, workersOf } from "./fleet.js";
 import { promptly, startMixedFleet, type MixedFleet } from "./mixed-fleet.js";
 
@@ -128,20 +129,24 @@ test("fetchSockets finds everyone from both sides, at once", async () => {
 });
 
 test("serverSideEmit reaches every other worker and server, both ways", async () => {
-  // An answer to what is asked later comes after all that was sent before.
-  const settled = (from: Member): Promise<void> =>
-    from.run(async ({ io }) => void (await io.serverSideEmitWithAck("who")));
   const lines = (): number[] => [
     ...fleet.nodes.map((node) => node.logs().filter(({ msg }) => msg === "noted").length),
     ...fleet.servers.map((server) => server.output().split('"noted"').length - 1),
   ];
   const since = lines();
   const grown = (): number[] => lines().map((count, n) => count - (since[n] ?? 0));
+  // An answer to what is asked later comes after all that was sent before; what is logged, when it is read.
+  const settled = async (from: Member, noted: number): Promise<void> => {
+    await from.run(async ({ io }) => void (await io.serverSideEmitWithAck("who")));
+    await waitFor(() => grown().reduce((sum, count) => sum + count) >= noted, {
+      message: () => `notes: ${grown().join()}`,
+    });
+  };
   await a.run(({ io }) => io.serverSideEmit("note", "text", Buffer.from([1, 2])));
-  await settled(a);
+  await settled(a, 5);
   assert.deepEqual(grown(), [1, 2, 1, 1]);
   await s.run(({ io }) => io.serverSideEmit("note", "text", { nested: [1] }));
-  await settled(s);
+  await settled(s, 10);
   // A node answers for its workers as soon as each has: all have noted it.
   assert.deepEqual(grown(), [3, 4, 1, 2]);
   const args = ["text", "Buffer 0102"];

@@ -1,11 +1,6 @@
-/**
- * Stands still when a client asks for it. `block`: first until every session's ping is due, so that all are sent in one turn, and then, with those on
- * their way, so long that the pongs come too late. `stand still`: at once, wherever each session's heartbeat is.
- */
+/** Stands still when a client asks for it. `block`: as soon as the client has been told so. `stand still`: at once, with an ack afterwards. */
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers";
-
-const PINGS_DUE_MS = 500;
 
 function standStill(ms) {
   const endsAtMs = performance.now() + ms;
@@ -19,8 +14,8 @@ export default (io) => {
       ack();
     });
     socket.on("block", (ms) => {
-      standStill(PINGS_DUE_MS);
-      setTimeout(() => setImmediate(() => setImmediate(standStill, ms)), 1);
+      socket.emit("standing still");
+      setImmediate(() => setImmediate(standStill, ms));
     });
   });
 };

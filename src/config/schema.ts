@@ -161,7 +161,8 @@ export const configSchema = z.strictObject({
   drain: z.strictObject({
     deadlineMs: timeKey(0, 25_000, "How long a worker that stops may take to close its clients, one after another."),
     perSecond: key(z.int().min(1).max(1_000_000).nullable().default(null), {
-      description: "Clients that a node which stops, or a worker that a reload replaces, closes in a second.",
+      description:
+        "Clients that come back in a second, at most, while a node stops or a reload replaces a worker. They are sent away at 85 % of it: each waits for 0.5 to 1.5 s, as it likes.",
       allowed: "an integer from 1 to 1000000, or null for the default",
       textForm: "integer",
       defaultText: "all within 4/5 of the deadline, 10 at least",

@@ -174,7 +174,7 @@ export interface EntryRefused {
 
 export interface StopOptions {
   readonly drain: {
-    /** Sessions of the worker that are closed in a second; null: all within 4/5 of the deadline. */
+    /** Reconnects that the worker's sessions may cause in a second; null: all are closed within 4/5 of the deadline. */
     readonly perSecond: number | null;
     readonly deadlineMs: number;
   };

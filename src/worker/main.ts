@@ -268,9 +268,8 @@ async function startWorker({
     openPort?.close();
     http.drain();
     if (options !== undefined) {
-      const { deadlineMs } = options;
-      const perSecond = options.perSecond ?? drainRate(engine.clientsCount, deadlineMs);
-      await drain(engine, { perSecond, deadlineMs, now: () => performance.now() });
+      const perSecond = drainRate(engine.clientsCount, options);
+      await drain(engine, { perSecond, deadlineMs: options.deadlineMs, now: () => performance.now() });
       const last = lastConnection();
       wire.send({ t: "drained" } satisfies UpMessage);
       await Promise.race([last, delay(LAST_CONNECTION_MS)]);

@@ -3,6 +3,7 @@
  * hands the connection over with the bytes read. What comes later on the same connection is the worker's.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { destroyThis } from "../lib/destroy-this.js";
 import { readDirectly } from "../lib/read-directly.js";
 import { parseSid } from "../routing/address.js";
 import type { NotAdmitted } from "../routing/admission.js";
@@ -192,8 +193,4 @@ export class Front {
     this.#options.onRefused(reason);
     refuse(socket, reason);
   }
-}
-
-function destroyThis(this: Socket): void {
-  this.destroy();
 }

@@ -10,6 +10,7 @@ import type { HandshakeAnswer } from "../access/refusals.js";
 import type { HttpListener } from "../apps/contract.js";
 import { NODE_PATH } from "../bus/node-probe.js";
 import type { Config } from "../config/config.js";
+import { destroyThis } from "../lib/destroy-this.js";
 import { enginePathOf, isEnginePath, sidOf } from "../routing/request-line.js";
 import type { Engine } from "./engine.js";
 import type { Entrance } from "./entrance.js";
@@ -199,9 +200,4 @@ function closeUnlessTaken(socket: Socket): void {
   }, STRAY_UPGRADE_MS);
   socket.once("close", () => clearTimeout(timer));
   socket.on("error", destroyThis);
-}
-
-/** A listener that holds on to nothing: it stays as long as the connection, and the request's head would stay with it. */
-function destroyThis(this: Duplex): void {
-  this.destroy();
 }

@@ -1,7 +1,7 @@
 /** Many stock clients in processes of their own, as a test sees them. */
 import type { ChildProcess } from "node:child_process";
 import path from "node:path";
-import { killGroup, startGroup, type Scope } from "../support/children.js";
+import { startProgram, type Scope } from "../support/children.js";
 import { waitFor } from "../support/wait.js";
 import type { ClientReport, RequestReport, SwarmCommand, SwarmEvent, SwarmOptions } from "./swarm-messages.js";
 import type { SwarmReport } from "./swarm-messages.js";
@@ -17,12 +17,8 @@ export class Swarm {
 
   constructor(scope: Scope, options: SwarmOptions) {
     this.#count = options.count;
-    const child = startGroup(process.execPath, ["--import", "tsx", PROCESS, JSON.stringify(options)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    this.#child = child;
-    scope.after(() => killGroup(child.pid));
-    child.on("message", (event: SwarmEvent) => {
+    this.#child = startProgram(scope, PROCESS, options);
+    this.#child.on("message", (event: SwarmEvent) => {
       if (event.is === "report") this.#report = event.report;
       else [this.#joined, this.#waiting] = [event.joined, event.waiting];
     });

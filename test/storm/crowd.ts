@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
-import { killGroup, startGroup, type Scope } from "../support/children.js";
+import { startProgram, type Scope } from "../support/children.js";
 import { within } from "../support/wait.js";
 import type { CrowdCommand, CrowdOptions, CrowdReport } from "./messages.js";
 
@@ -16,10 +16,7 @@ export class Crowd {
   }
 
   static async start(scope: Scope, options: CrowdOptions): Promise<Crowd> {
-    const child = startGroup(process.execPath, ["--import", "tsx", PROCESS, JSON.stringify(options)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    scope.after(() => killGroup(child.pid));
+    const child = startProgram(scope, PROCESS, options);
     await within(once(child, "message"), 30_000, "a process of clients");
     return new Crowd(child);
   }

@@ -31,6 +31,15 @@ export function startGroup(
   return Object.assign(child, { pid });
 }
 
+/** Starts one of the tests' own programs, in TypeScript, that talks over IPC; it ends with the scope. @param options its only argument, as JSON */
+export function startProgram(scope: Scope, file: string, options: unknown): ChildProcess {
+  const child = startGroup(process.execPath, ["--import", "tsx", file, JSON.stringify(options)], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  scope.after(() => killGroup(child.pid));
+  return child;
+}
+
 /** Ends whatever is left of the group. */
 export function killGroup(pid: number): void {
   signalGroup(pid, "SIGKILL");

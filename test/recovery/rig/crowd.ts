@@ -1,7 +1,7 @@
 /** Stock clients in a process of their own, as a scenario sees them. */
 import type { ChildProcess } from "node:child_process";
 import path from "node:path";
-import { killGroup, startGroup, type Scope } from "../../support/children.js";
+import { startProgram, type Scope } from "../../support/children.js";
 import { waitFor } from "../../support/wait.js";
 import type { CrowdReport, CrowdCommand, CrowdEvent, CrowdOptions, CrowdStatus } from "./crowd-messages.js";
 
@@ -20,12 +20,8 @@ export class Crowd {
 
   constructor(scope: Scope, options: CrowdOptions) {
     this.#options = options;
-    const child = startGroup(process.execPath, ["--import", "tsx", PROCESS, JSON.stringify(options)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    this.#child = child;
-    scope.after(() => killGroup(child.pid));
-    child.on("message", (event: CrowdEvent) => {
+    this.#child = startProgram(scope, PROCESS, options);
+    this.#child.on("message", (event: CrowdEvent) => {
       if (event.is === "report") this.#report = event.report;
       else [this.#status, this.#statuses] = [event.status, this.#statuses + 1];
     });

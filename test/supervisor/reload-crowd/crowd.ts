@@ -1,7 +1,7 @@
 /** Processes of clients, as the test of a reload sees them. */
 import type { ChildProcess } from "node:child_process";
 import path from "node:path";
-import { killGroup, startGroup, type Scope } from "../../support/children.js";
+import { startProgram, type Scope } from "../../support/children.js";
 import { waitFor } from "../../support/wait.js";
 import type { CrowdCommand, CrowdEvent, CrowdOptions, CrowdReport, CrowdStatus } from "./messages.js";
 
@@ -42,12 +42,8 @@ class Part {
   status: CrowdStatus = { connected: 0, drops: 0 };
 
   constructor(scope: Scope, options: CrowdOptions) {
-    const child = startGroup(process.execPath, ["--import", "tsx", PROCESS, JSON.stringify(options)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    this.#child = child;
-    scope.after(() => killGroup(child.pid));
-    child.on("message", (event: CrowdEvent) => {
+    this.#child = startProgram(scope, PROCESS, options);
+    this.#child.on("message", (event: CrowdEvent) => {
       if (event.is === "report") this.#report = event.report;
       else this.status = event.status;
     });

@@ -135,7 +135,7 @@ export async function startNode(
       recovery?.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
       if (fleet !== undefined) link.send(fleet.nodesMessage);
-      link.send({ t: "full", full: supervisor.isFull });
+      link.send({ t: "full", full: supervisor.placement.isFull });
     },
     handler: {
       onMessage: createDispatch({
@@ -161,7 +161,7 @@ export async function startNode(
     nodeId,
     enginePath: enginePathOf(config.socketio.path),
     ...config.front,
-    targets: supervisor,
+    targets: supervisor.placement,
     refusesAddress: entryDesk.refusesAddress,
     onRefused: (reason) => metrics.frontRefusals.inc({ reason }),
     now,

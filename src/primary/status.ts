@@ -20,11 +20,11 @@ export function readinessOf(
   bus: BusState | undefined,
 ): Readiness {
   const blockers: string[] = phase === "serving" ? [] : [phase];
-  if (supervisor.ready.length === 0) blockers.push("no worker is ready");
+  if (supervisor.placement.ready.length === 0) blockers.push("no worker is ready");
   for (const slot of supervisor.looping) blockers.push(`worker ${slot} ends again and again`);
   const isAlone = bus?.up === false;
   const reasons = isAlone ? [...blockers, `other nodes are out of reach: ${bus.reason}`] : blockers;
-  return { ready: blockers.length === 0, degraded: isAlone || supervisor.ready.length < wanted, reasons };
+  return { ready: blockers.length === 0, degraded: isAlone || supervisor.placement.ready.length < wanted, reasons };
 }
 
 /** @param nowMs on the supervisor's clock */

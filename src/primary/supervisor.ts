@@ -4,17 +4,15 @@
  */
 import path from "node:path";
 import type { Logger } from "pino";
-import { maxConnectionsOf } from "../access/handshake-budget.js";
 import type { Config } from "../config/config.js";
 import type { Boot, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
-import { chooseForSession } from "../routing/admission.js";
-import { leastLoaded } from "../routing/load.js";
 import { slotPortOf } from "../routing/slot-ports.js";
 import { forkWorker, type WorkerExit } from "./fork-worker.js";
-import type { Entry } from "./front.js";
 import type { Connection } from "./handoff.js";
+import { Placement } from "./placement.js";
 import { Restarts } from "./restarts.js";
+import { SlotRestarts } from "./slot-restarts.js";
 import type { WorkerLink } from "./worker-link.js";
 import type { ExitCause, WorkerProcess } from "./worker-process.js";
 import { freeSlots, WorkerSet } from "./worker-set.js";
@@ -47,14 +45,10 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #workers = new Map<number, WorkerProcess>();
-  readonly #restarts = new Map<number, Restarts>();
-  /** Slots that wait for their next start. */
-  readonly #pauses = new Map<number, NodeJS.Timeout>();
-  #ready: readonly WorkerProcess[] = [];
-  #bySlot = new Map<number, WorkerProcess>();
+  readonly #restarts: SlotRestarts;
+  /** Where connections go. */
+  readonly placement: Placement;
   #nextWid = 1;
-  #turn = 0;
-  #wasFull = false;
   #ticker: NodeJS.Timeout | undefined;
   /** What workers are started with: that of the last reload. */
   #config: Config;
@@ -66,6 +60,9 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#restarts = new SlotRestarts(options.log, (slot) => this.#fork(slot, this.#config));
+    const { config, now, handler } = options;
+    this.placement = new Placement({ config, now, onFull: (full) => handler.onFull(full) });
   }
 
   /** Workers that should be in service. */
@@ -77,12 +74,9 @@ export class Supervisor {
     return [...this.#workers.values()];
   }
 
-  get ready(): readonly WorkerProcess[] {
-    return this.#ready;
-  }
-
+  /** Slots that wait for their next start. */
   get backingOff(): number {
-    return this.#pauses.size;
+    return this.#restarts.waiting.length;
   }
 
   /** Slots without a worker that wait for none: those of a node that stops. */
@@ -93,11 +87,11 @@ export class Supervisor {
 
   /** Slots whose workers end again and again. */
   get looping(): readonly number[] {
-    return [...this.#restarts].filter(([, restarts]) => restarts.looping).map(([slot]) => slot);
+    return this.#restarts.looping;
   }
 
   restartsOf(slot: number): number {
-    return this.#restarts.get(slot)?.total ?? 0;
+    return this.#restarts.totalOf(slot);
   }
 
   /** @returns once every worker is in service. Rejects with the reason of the first that cannot start. */
@@ -143,36 +137,6 @@ export class Supervisor {
     return this.#workers.get(wid);
   }
 
-  /** The worker that holds the sessions of a slot. */
-  owner(slot: number): WorkerProcess | undefined {
-    return this.#bySlot.get(slot);
-  }
-
-  next(maxWaiting: number): WorkerProcess | undefined {
-    const loadOf = (worker: WorkerProcess): number =>
-      worker.waiting >= maxWaiting ? Number.MAX_SAFE_INTEGER : worker.sessions + worker.waiting;
-    return leastLoaded(this.#ready, loadOf, this.#turn++);
-  }
-
-  /** Whether the node holds as many sessions as it may. */
-  get isFull(): boolean {
-    let sessions = 0;
-    for (const worker of this.#workers.values()) sessions += worker.sessions;
-    return sessions >= maxConnectionsOf(this.#options.config);
-  }
-
-  enter(maxWaiting: number): Entry<WorkerProcess> {
-    if (this.#checkFull()) return "full";
-    const { access } = this.#options.config;
-    const nowMs = this.#options.now();
-    const place = chooseForSession(this.#ready, { maxWaiting, ...access }, nowMs, this.#turn++);
-    if (typeof place === "string") return place;
-    const { candidate: target, waitMs } = place;
-    target.budget.take(nowMs);
-    target.expectSession();
-    return { target, waitMs };
-  }
-
   markReady(worker: WorkerProcess): void {
     if (worker.state !== "starting") return;
     worker.readyAtMs = this.#options.now();
@@ -185,7 +149,7 @@ export class Supervisor {
       this.#changed();
     }
     setTimeout(() => {
-      if (worker.state === "ready") this.#restarts.get(worker.slot)?.stable();
+      if (worker.state === "ready") this.#restarts.stable(worker.slot);
     }, Restarts.stableMs).unref();
   }
 
@@ -248,13 +212,11 @@ export class Supervisor {
 
   #retire(workers: readonly WorkerProcess[]): void {
     for (const worker of workers) worker.state = "draining";
-    for (const pause of this.#pauses.values()) clearTimeout(pause);
-    this.#pauses.clear();
     this.#restarts.clear();
   }
 
   #takenSlots(): Set<number> {
-    return new Set([...this.#pauses.keys(), ...this.workers.map(({ slot }) => slot)]);
+    return new Set([...this.#restarts.waiting, ...this.workers.map(({ slot }) => slot)]);
   }
 
   #fork(slot: number, config: Config): WorkerProcess {
@@ -303,24 +265,11 @@ export class Supervisor {
       this.#starting.fail(new StartError(failure?.message ?? `a worker ${how}`, failure?.where));
       return;
     }
-    this.#pause(slot, worker.readyAtMs === undefined ? 0 : now() - worker.readyAtMs);
+    this.#restarts.ended(slot, worker.readyAtMs === undefined ? 0 : now() - worker.readyAtMs);
   };
 
-  #pause(slot: number, livedMs: number): void {
-    let restarts = this.#restarts.get(slot);
-    if (restarts === undefined) this.#restarts.set(slot, (restarts = new Restarts()));
-    const delayMs = restarts.ended(livedMs);
-    if (restarts.looping)
-      this.#options.log.error({ slot, delayMs, restarts: restarts.total }, "worker ends again and again");
-    const pause = setTimeout(() => {
-      this.#pauses.delete(slot);
-      this.#fork(slot, this.#config);
-    }, delayMs);
-    this.#pauses.set(slot, pause);
-  }
-
   #tick(): void {
-    this.#checkFull();
+    this.placement.checkFull();
     const { socketio, supervisor } = this.#config;
     const hangMs = supervisor.hangTimeoutMs ?? socketio.pingInterval + socketio.pingTimeout + 5_000;
     for (const worker of this.#workers.values()) {
@@ -328,12 +277,6 @@ export class Supervisor {
       worker.silentTicks++;
       if (worker.silentTicks * TICK_MS > hangMs) this.#end(worker, "hang", "worker killed: it hangs");
     }
-  }
-
-  #checkFull(): boolean {
-    const { isFull } = this;
-    if (isFull !== this.#wasFull) this.#options.handler.onFull((this.#wasFull = isFull));
-    return isFull;
   }
 
   #end(worker: WorkerProcess, cause: ExitCause, message: string): void {
@@ -344,11 +287,7 @@ export class Supervisor {
   }
 
   #changed(): void {
-    this.#ready = [...this.#workers.values()].filter((worker) => worker.state === "ready");
-    // Those that drain serve the sessions they have.
-    this.#bySlot = new Map(
-      this.workers.filter(({ holdsSessions }) => holdsSessions).map((worker) => [worker.slot, worker]),
-    );
+    this.placement.update(this.workers);
     this.#options.handler.onChange();
   }
 }

@@ -149,7 +149,7 @@ const noSecondStart: readonly Scenario[] = [
   {
     name: "a worker is not ready in time",
     moves: [{ name: "limpet_worker_restarts_total", labels: { cause: "not_ready" } }],
-    run: async (node) => void (await node.waitForLog(({ msg }) => msg.includes("not ready in time"))),
+    run: async (node) => void (await node.waitForLog(({ msg }) => msg.includes("not ready in time"), 60_000)),
   },
   {
     name: "no worker is left",
@@ -219,7 +219,7 @@ function secondStart(how: "hang" | "throw"): NodeOptions {
   return {
     app: APP,
     workers: 2,
-    env: { TEST_MARKERS: folder, TEST_SECOND_START: how, LIMPET_SUPERVISOR_READY_TIMEOUT_MS: "6000" },
+    env: { TEST_MARKERS: folder, TEST_SECOND_START: how, LIMPET_SUPERVISOR_READY_TIMEOUT_MS: "12000" },
   };
 }
 

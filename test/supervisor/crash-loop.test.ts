@@ -8,6 +8,9 @@ import { exitOf } from "../support/children.js";
 import { WebSocketSession } from "../support/engine-client.js";
 import { waitFor } from "../support/wait.js";
 
+/** Enough for the workers that do become ready, on a crowded machine too. */
+const PATIENT_MS = 15_000;
+
 test("a worker that ends again and again is started ever later; the log and /readyz say so, the rest serves", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "limpet-loop-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,13 +62,17 @@ test("a replacement that is never ready is counted as not_ready and tried again"
   const folder = mkdtempSync(path.join(tmpdir(), "limpet-wait-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(folder, "wait");
-  const env = { WAITING_FILE: file, LIMPET_SUPERVISOR_READY_TIMEOUT_MS: "3000" };
+  const env = { WAITING_FILE: file, LIMPET_SUPERVISOR_READY_TIMEOUT_MS: String(PATIENT_MS) };
   const node = await startNode({ app: "test/supervisor/later-waiting.app.ts", env }, t);
   writeFileSync(file, "");
   const [worker] = await node.workers();
   assert.ok(worker !== undefined);
   process.kill(worker.pid, "SIGKILL");
-  await waitFor(async () => (await node.metric("limpet_worker_restarts_total", { cause: "not_ready" })) === 1);
+  const isCounted = async (): Promise<boolean> =>
+    (await node.metric("limpet_worker_restarts_total", { cause: "not_ready" })) === 1;
+  await waitFor(isCounted, { timeoutMs: 3 * PATIENT_MS });
   rmSync(file);
-  await waitFor(async () => (await node.metric("limpet_workers", { state: "ready" })) === 2);
+  await waitFor(async () => (await node.metric("limpet_workers", { state: "ready" })) === 2, {
+    timeoutMs: 3 * PATIENT_MS,
+  });
 });

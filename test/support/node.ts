@@ -161,7 +161,7 @@ export function runNode({ app, workers = 2, args = [], env = {} }: NodeOptions =
     child,
     logs: () => logs,
     output: () => lines.join("\n"),
-    waitForLog: async (fits, timeoutMs = 10_000) => {
+    waitForLog: async (fits, timeoutMs = 30_000) => {
       const message = (): string => `a log line; there were:\n${lines.join("\n")}`;
       const found = await waitFor(() => logs.find(fits), { timeoutMs, message });
       return found as LogLine;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface WaitOptions {
-  /** 10 s unless told. */
+  /** 30 s unless told: a crowded machine takes its time. */
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
   /** What is waited for; a function is asked when the time is up, to tell what there was instead. */
@@ -17,7 +17,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 20, message = "a condition" }: WaitOptions = {},
+  { timeoutMs = 30_000, intervalMs = 20, message = "a condition" }: WaitOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;

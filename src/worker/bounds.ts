@@ -9,6 +9,7 @@ import { ClientBounds } from "./client-bounds.js";
 import { PollingBounds } from "./polling-bounds.js";
 import { RoomBound } from "./room-bound.js";
 import { UnreadAnswers } from "./unread-answers.js";
+import { payloadBytes } from "./write-frame.js";
 
 export interface Bounds {
   readonly backlog: Backlog;
@@ -25,6 +26,9 @@ export interface BoundsOptions {
   /** The session that a transport belongs to. */
   readonly sessionOf: (transport: Transport) => EngineSocket | undefined;
 }
+
+/** Before a message in its frame: the type of Engine.IO's packet, which is not counted. */
+const ENGINE_TYPE_BYTES = 1;
 
 export function createBounds({ config, metrics, log, sessionOf }: BoundsOptions): Bounds {
   const { client: limits, socketio } = config;
@@ -53,6 +57,10 @@ export function createBounds({ config, metrics, log, sessionOf }: BoundsOptions)
       log.warn({ reason, remoteAddress }, "a client is over one of its bounds");
     },
     onVolatileDropped: () => metrics.tally.volatileDropped++,
+    onFrame: (frame) => {
+      metrics.tally.messagesSent++;
+      metrics.tally.bytesSent += payloadBytes(frame) - ENGINE_TYPE_BYTES;
+    },
   });
   const rooms = new RoomBound(limits.maxRooms, (socket) => {
     refuse("too_many_rooms");

@@ -5,6 +5,7 @@
 import type { Socket as EngineSocket } from "engine.io";
 import type { ClientRefusal } from "../telemetry/worker-metrics.js";
 import { plain } from "../lib/plain.js";
+import { writeDirectly } from "./direct-frames.js";
 import { EventBudget, type EventLimits } from "./event-budget.js";
 import {
   PacketType,
@@ -24,6 +25,8 @@ export interface ClientLimits extends EventLimits {
 export interface ClientBoundsHandler {
   onRefused(reason: ClientRefusal, session: EngineSocket): void;
   onVolatileDropped(): void;
+  /** A broadcast has gone the short way ({@link writeDirectly}). */
+  onFrame(frame: readonly Buffer[]): void;
 }
 
 export interface VolatileRoom {
@@ -61,7 +64,10 @@ export class ClientBounds {
     };
 
     this.#writeToEngine = function (this: ClientInternals, packets: unknown, options: Partial<PacketOptions>): void {
-      if (options.volatile !== true || this.conn.transport.writable) {
+      const { wsPreEncodedFrame: frame } = options;
+      if (frame !== undefined && writeDirectly(this.conn, frame)) {
+        handler.onFrame(frame);
+      } else if (options.volatile !== true || this.conn.transport.writable) {
         plain(this).writeToEngine.call(this, packets, options);
       } else if (backlog.takesVolatile(this.conn)) {
         plain(this).writeToEngine.call(this, packets, { ...options, volatile: false });

@@ -80,13 +80,14 @@ export class Engine extends Server {
     const [name, given] = args;
     const request = given as unknown as EngineRequest;
     const turn = name === "websocket" ? this.#turn : undefined;
-    const transport = turn === undefined ? super.createTransport(...args) : new TurnTransport(request, turn);
+    const transport =
+      turn === undefined
+        ? this.#gate.guard(super.createTransport(...args))
+        : this.#gate.guardDeferred(new TurnTransport(request, turn));
     // Engine.IO names the session on a session's first transport only; the gate needs it on the one it upgrades to as well.
     const sid = request._query["sid"];
     if (sid !== undefined) transport.sid = sid;
     if (name === "polling") this.#polling.guard(transport);
-    if (turn === undefined) this.#gate.guard(transport);
-    else this.#gate.guardDeferred(transport);
     return transport;
   }
 

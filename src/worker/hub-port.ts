@@ -21,6 +21,7 @@ import { Deliveries, requestIdOf, type DeliveryHandler, type PortAdapter } from 
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
 import type { ChangeBatch } from "./recovery/change-report.js";
+import { Questions } from "./questions.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
 
@@ -65,12 +66,9 @@ export class HubPort {
   readonly #handler: PortHandler;
   readonly #adapters = new Map<string, PortAdapter>();
   readonly #requests = new Requests();
-  readonly #counts = new Map<number, (count: number) => void>();
-  #nextCount = 1;
-  readonly #entries = new Map<number, (answer: EntryAnswer) => void>();
-  #nextEntry = 1;
-  readonly #seeks = new Map<number, () => void>();
-  #nextSeek = 1;
+  readonly #counts = new Questions<number>();
+  readonly #entries = new Questions<EntryAnswer>();
+  readonly #seeks = new Questions<void>();
   readonly #interest: InterestReport;
   readonly #deliveries: Deliveries;
   #recovery: PortRecovery | undefined;
@@ -222,25 +220,17 @@ export class HubPort {
   /** Workers of the node, this one among them, that have the namespace open. */
   count(nsp: string): Promise<number> {
     this.#interest.flush();
-    const id = this.#nextCount++;
-    return new Promise((resolve) => {
-      this.#counts.set(id, resolve);
-      this.#send({ t: "count", id, nsp });
-    });
+    return this.#counts.ask((id) => this.#send({ t: "count", id, nsp }));
   }
 
   /** @returns once the handler has been told of the nodes as they are now, as far as they can be known */
   seekNodes(): Promise<void> {
-    const id = this.#nextSeek++;
-    return new Promise((resolve) => {
-      this.#seeks.set(id, resolve);
-      this.#send({ t: "seek", id });
-    });
+    return this.#seeks.ask((id) => this.#send({ t: "seek", id }));
   }
 
   /** Asks for a place of that address; {@link leaveAddress} gives it back. */
   enterAddress(address: string): Promise<EntryAnswer> {
-    return this.#askEntry((id) => ({ t: "enter", id, address }));
+    return this.#entries.ask((id) => this.#send({ t: "enter", id, address }));
   }
 
   leaveAddress(address: string): void {
@@ -249,7 +239,7 @@ export class HubPort {
 
   /** Asks whether that user may connect. */
   admit(user: string): Promise<EntryAnswer> {
-    return this.#askEntry((id) => ({ t: "admit", id, user }));
+    return this.#entries.ask((id) => this.#send({ t: "admit", id, user }));
   }
 
   beat(beat: Beat): void {
@@ -277,8 +267,7 @@ export class HubPort {
         this.#interest.known(message.seq);
         break;
       case "entry":
-        this.#entries.get(message.id)?.((message.refused as Refused | undefined) ?? "entered");
-        this.#entries.delete(message.id);
+        this.#entries.answer(message.id, (message.refused as Refused | undefined) ?? "entered");
         break;
       case "full":
         this.#handler.onFull(message.full);
@@ -290,12 +279,10 @@ export class HubPort {
         this.#requests.gone(message.wid);
         break;
       case "counted":
-        this.#counts.get(message.id)?.(message.count);
-        this.#counts.delete(message.id);
+        this.#counts.answer(message.id, message.count);
         break;
       case "sought":
-        this.#seeks.get(message.id)?.();
-        this.#seeks.delete(message.id);
+        this.#seeks.answer(message.id);
         break;
       case "siblings":
         this.#handler.onSiblings(message.list);
@@ -324,14 +311,6 @@ export class HubPort {
         this.#send({ t: "settled", n: message.settle });
       }
     }
-  }
-
-  #askEntry(message: (id: number) => UpMessage): Promise<EntryAnswer> {
-    const id = this.#nextEntry++;
-    return new Promise((resolve) => {
-      this.#entries.set(id, resolve);
-      this.#send(message(id));
-    });
   }
 
   #offer(header: Publish | Unicast, body: Buffer | string): boolean {

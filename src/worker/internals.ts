@@ -135,6 +135,14 @@ export interface CondemnableInternals {
   onClose(reason: string, description?: unknown): void;
 }
 
+/** engine.io's Socket, as far as a frame may pass it by: `writeBuffer` are packets that wait for the transport, `server` announces what it sends, too. */
+export interface DirectInternals {
+  readonly readyState: string;
+  readonly transport: object;
+  readonly writeBuffer: readonly unknown[];
+  readonly server: EventEmitter;
+}
+
 /** engine.io's Server: `ws` answers upgrades; undefined where WebSocket is no transport. */
 export interface EngineInternals {
   readonly ws?: UpgradeInternals;

@@ -9,9 +9,11 @@
  */
 import type { Transport } from "engine.io";
 import { plain } from "../lib/plain.js";
+import type { FrameTaker } from "./direct-frames.js";
 import type { PacketOptions, PollingInternals } from "./internals.js";
 
 type Packets = Parameters<Transport["send"]>[0];
+type DeferredTransport = Transport & FrameTaker;
 type OnClosed = Parameters<Transport["doClose"]>[0];
 
 interface Held {
@@ -28,6 +30,7 @@ export class JoinGate {
   readonly #held = new Map<string, Held>();
   readonly #gatedSend: Transport["send"];
   readonly #flushingSend: Transport["send"];
+  readonly #gatedTake: FrameTaker["takeFrame"];
   readonly #gatedClose: Transport["doClose"];
 
   /** Change the hub must know of before anything is written to anybody; 0: none. */
@@ -53,6 +56,10 @@ export class JoinGate {
     this.#flushingSend = function (this: Transport, packets: Packets): void {
       if (!packets.every(isBroadcast)) flush();
       send.call(this, packets);
+    };
+    const isHeld = (sid: string): boolean => this.isHeld(sid);
+    this.#gatedTake = function (this: DeferredTransport, frame: readonly Buffer[]): boolean {
+      return !isHeld(this.sid) && plain(this).takeFrame.call(this, frame);
     };
     this.#gatedClose = function (this: Transport, onClosed: OnClosed): void {
       const entry = held.size === 0 ? undefined : held.get(this.sid);
@@ -91,16 +98,19 @@ export class JoinGate {
     }
   }
 
-  /** Makes a transport that Engine.IO has just created wait for this gate. */
-  guard(transport: Transport): void {
+  /** Makes a transport that has just been created wait for this gate. @returns it */
+  guard(transport: Transport): Transport {
     transport.send = this.#flushingSend;
     transport.doClose = this.#gatedClose;
+    return transport;
   }
 
   /** The same for a transport that writes later, and itself sees to it that what was published leaves for the hub before. */
-  guardDeferred(transport: Transport): void {
+  guardDeferred(transport: DeferredTransport): Transport {
     transport.send = this.#gatedSend;
+    transport.takeFrame = this.#gatedTake;
     transport.doClose = this.#gatedClose;
+    return transport;
   }
 }
 

@@ -3,6 +3,7 @@
  * listeners are shared by all sessions: they allocate nothing per session, and nothing per packet.
  */
 import type { Server, Socket, Transport } from "engine.io";
+import { listenBesideFrames } from "./direct-frames.js";
 import type { SessionReport } from "./session-report.js";
 
 export type TransportName = "polling" | "websocket" | "webtransport";
@@ -73,13 +74,13 @@ export class SessionWatch {
       report.opened();
       connections[nameOf(socket.transport)]++;
       socket.on("packet", onPacket);
-      socket.on("packetCreate", onPacketCreate);
+      listenBesideFrames(socket, "packetCreate", onPacketCreate);
       socket.on("close", onClose);
       if (socket.transport.name !== "polling") return;
       socket.on("upgrading", onUpgrading);
       socket.on("upgrade", onUpgrade);
     });
-    engine.on("flush", (socket: Socket) => kept.forget(socket));
+    listenBesideFrames(engine, "flush", (socket: Socket) => kept.forget(socket));
     engine.on("connection_error", ({ code }: { code: number }) => counters.handshakeError(code));
   }
 }

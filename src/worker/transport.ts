@@ -9,6 +9,7 @@
  */
 import { transports } from "engine.io";
 import { readDirectly } from "../lib/read-directly.js";
+import type { FrameTaker } from "./direct-frames.js";
 import type { EngineRequest, PacketOptions, WebSocketInternals } from "./internals.js";
 import { binaryFrame, textFrame } from "./write-frame.js";
 import type { TurnWriter, WriteTurn } from "./write-turn.js";
@@ -27,7 +28,7 @@ const OPEN = 1;
 /** What an idle session has to write, and waits for: one for all of them. */
 const NONE: readonly never[] = [];
 
-export class TurnTransport extends transports.websocket implements TurnWriter {
+export class TurnTransport extends transports.websocket implements TurnWriter, FrameTaker {
   readonly #webSocket: WebSocketInternals;
   readonly #turn: WriteTurn;
   readonly #compresses: boolean;
@@ -61,6 +62,18 @@ export class TurnTransport extends transports.websocket implements TurnWriter {
       return;
     }
     for (const packet of packets) this.#encode(packet);
+    this.#queue();
+  }
+
+  /** No call of `send`: the session has made no packet of it, and waits for no word of it. */
+  takeFrame(frame: readonly Buffer[]): boolean {
+    if (!this.writable || this.#compresses) return false;
+    for (const part of frame) this.#add(part);
+    this.#queue();
+    return true;
+  }
+
+  #queue(): void {
     // The answer to its upgrade is held back for a session's first packet.
     const isAwaited = this.#webSocket._socket.writableCorked > 0;
     if (isAwaited || this.#frameBytes >= WRITE_NOW_BYTES) {

@@ -174,3 +174,54 @@ test("a client that closes while something waits for it loses it, and its sessio
   const [reason] = (await within(ended, 10_000, "the end of the session")) as [string];
   assert.match(reason, /^transport (close|error)$/);
 });
+
+test("a broadcast goes past Engine.IO's session, unless somebody listens to what that announces; it counts as sent either way", async (t) => {
+  const { client, socket, server } = await startPair(t);
+  const { conn } = socket;
+  let packets = 0;
+  const seen = t.mock.method(conn as unknown as { sendPacket: (...args: unknown[]) => void }, "sendPacket");
+  const { tally } = server.metrics;
+  const broadcast = async (text: string): Promise<number> => {
+    const before = { calls: seen.mock.callCount(), messages: tally.messagesSent, bytes: tally.bytesSent };
+    server.io.emit("m", text);
+    const packet = `2["m",${JSON.stringify(text)}]`;
+    assert.equal(await client.next(), `4${packet}`);
+    assert.equal(tally.messagesSent - before.messages, 1);
+    assert.equal(tally.bytesSent - before.bytes, Buffer.byteLength(packet));
+    return seen.mock.callCount() - before.calls;
+  };
+  for (const text of ["short", "ü".repeat(100), "x".repeat(70_000)]) assert.equal(await broadcast(text), 0);
+
+  const announcers = [
+    [conn, "packetCreate"],
+    [conn, "flush"],
+    [conn, "drain"],
+    [server.engine, "flush"],
+    [server.engine, "drain"],
+  ] as const;
+  for (const [announcer, event] of announcers) {
+    const listener = (): void => void packets++;
+    announcer.on(event, listener);
+    packets = 0;
+    assert.equal(await broadcast(event), 1);
+    assert.ok(packets > 0, `${event} is announced`);
+    announcer.off(event, listener);
+    assert.equal(await broadcast(event), 0);
+  }
+});
+
+test("a broadcast waits behind what the join gate holds", async (t) => {
+  const { client, socket, server } = await startPair(t);
+  server.hub.slow = true;
+  void socket.join("room");
+  await waitFor(() => server.hub.unconfirmed.length > 0);
+  socket.emit("joined");
+  server.io.emit("n", 1);
+  server.io.emit("n", 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  server.hub.slow = false;
+  server.hub.confirm();
+  server.io.emit("n", 3);
+  assert.equal(await client.next(), '42["joined"]');
+  for (const n of [1, 2, 3]) assert.equal(await client.next(), `42["n",${n}]`);
+});

@@ -3,6 +3,7 @@
  * sent before the ping has arrived. The listeners are shared by all connections and allocate nothing per packet.
  */
 import type { Socket as EngineSocket } from "engine.io";
+import { listenBesideFrames } from "../direct-frames.js";
 import type { LiveSession } from "./live-session.js";
 
 export interface ConnectionWatchOptions {
@@ -54,7 +55,7 @@ export class ConnectionWatch {
     if (watched === undefined) {
       this.#watched.set(conn, (watched = { sid, sessions: new Set(), pinged: undefined }));
       conn.on("packet", this.#onPacket);
-      conn.on("packetCreate", this.#onPacketCreate);
+      listenBesideFrames(conn, "packetCreate", this.#onPacketCreate);
       conn.on("heartbeat", this.#onPong);
     }
     // The ping that is on its way left before what this session is about to be sent.

@@ -20,6 +20,7 @@ import {
   type NamingNamespace,
   type Packet,
   type PacketOptions,
+  type SocketInternals,
 } from "./internals.js";
 import { ask } from "./question.js";
 import type { RoomBound } from "./room-bound.js";
@@ -221,7 +222,7 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     const { volatile, compress } = opts.flags ?? {};
     const encoded = [eventText(nsp.name, args)];
     const options: PacketOptions = { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
-    (this as unknown as AdapterInternals).apply(opts, (socket) => {
+    this.#forEach(opts, (socket) => {
       options.wsPreEncodedFrame ??= [messageFrame(encoded[0] ?? "")];
       if (socket._anyOutgoingListeners?.length) {
         data ??= JSON.parse(args) as unknown[];
@@ -229,6 +230,19 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
       }
       socket.client.writeToEngine(encoded, options);
     });
+  }
+
+  /** The base's `apply`, which keeps a set of those it has met: members of one room are met once. */
+  #forEach(opts: BroadcastOptions, callback: (socket: SocketInternals) => void): void {
+    const [room] = opts.rooms;
+    if (opts.rooms.size !== 1 || room === undefined || (opts.except?.size ?? 0) > 0) {
+      (this as unknown as AdapterInternals).apply(opts, callback);
+      return;
+    }
+    for (const id of this.rooms.get(room) ?? []) {
+      const socket = this.nsp.sockets.get(id);
+      if (socket !== undefined) callback(socket);
+    }
   }
 
   onDeliver(from: number, type: number, data: unknown, _isLogged: boolean, _bytes: number): void {

@@ -13,27 +13,38 @@ export interface FrameTaker {
   takeFrame(frame: readonly Buffer[]): boolean;
 }
 
-const OWN = Symbol("own listeners");
+const FOREIGN = Symbol("foreign listeners");
 
-type Announcer = EventEmitter & { [OWN]?: number };
+/** With the number of listeners that are not limpet's; undefined where they are not counted. */
+type Announcer = EventEmitter & { [FOREIGN]?: number };
 
-type Announcement = "packetCreate" | "flush" | "drain";
+const ANNOUNCEMENTS = ["packetCreate", "flush", "drain"] as const;
+type Announcement = (typeof ANNOUNCEMENTS)[number];
 
-/** Listens to what a session, or Engine.IO's server, announces of packets it is given; frames that go the short way are not among them. */
+/** What has to be announced is asked for each frame and client: so it is counted when listeners come and go. */
+export function countListeners(announcer: Announcer): void {
+  announcer[FOREIGN] = ANNOUNCEMENTS.reduce((sum, event) => sum + announcer.listenerCount(event), 0);
+  announcer.on("newListener", onNewListener).on("removeListener", onRemovedListener);
+}
+
+function onNewListener(this: Announcer, event: string | symbol): void {
+  if (isAnnouncement(event)) this[FOREIGN] = (this[FOREIGN] ?? 0) + 1;
+}
+
+function onRemovedListener(this: Announcer, event: string | symbol): void {
+  if (isAnnouncement(event)) this[FOREIGN] = (this[FOREIGN] ?? 0) - 1;
+}
+
+const isAnnouncement = (event: string | symbol): boolean => (ANNOUNCEMENTS as readonly unknown[]).includes(event);
+
+/** Listens, for good, to what a session or Engine.IO's server announces of packets it is given; frames that go the short way are not among them. */
 export function listenBesideFrames(
-  emitter: EventEmitter,
+  announcer: Announcer,
   event: Announcement,
   listener: (...args: never[]) => void,
 ): void {
-  const announcer: Announcer = emitter;
   announcer.on(event, listener as (...args: unknown[]) => void);
-  announcer[OWN] = (announcer[OWN] ?? 0) + 1;
-}
-
-function hasForeignListeners(announcer: Announcer): boolean {
-  const listeners =
-    announcer.listenerCount("packetCreate") + announcer.listenerCount("flush") + announcer.listenerCount("drain");
-  return listeners !== (announcer[OWN] ?? 0);
+  announcer[FOREIGN] = (announcer[FOREIGN] ?? 0) - 1;
 }
 
 /** @returns whether the frame has been taken; otherwise it goes as a packet of the session */
@@ -41,6 +52,6 @@ export function writeDirectly(session: EngineSocket, frame: readonly Buffer[]): 
   const { readyState, transport, writeBuffer, server } = session as unknown as DirectInternals;
   const taker: Partial<FrameTaker> = transport;
   if (taker.takeFrame === undefined || readyState !== "open" || writeBuffer.length > 0) return false;
-  if (hasForeignListeners(session) || hasForeignListeners(server)) return false;
+  if ((session as Announcer)[FOREIGN] !== 0 || (server as Announcer)[FOREIGN] !== 0) return false;
   return taker.takeFrame(frame);
 }

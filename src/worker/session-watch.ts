@@ -3,7 +3,7 @@
  * listeners are shared by all sessions: they allocate nothing per session, and nothing per packet.
  */
 import type { Server, Socket, Transport } from "engine.io";
-import { listenBesideFrames } from "./direct-frames.js";
+import { countListeners, listenBesideFrames } from "./direct-frames.js";
 import type { SessionReport } from "./session-report.js";
 
 export type TransportName = "polling" | "websocket" | "webtransport";
@@ -69,7 +69,9 @@ export class SessionWatch {
       report.closed();
     };
 
+    countListeners(engine);
     engine.on("connection", (socket: Socket) => {
+      countListeners(socket);
       counters.opened();
       report.opened();
       connections[nameOf(socket.transport)]++;

@@ -1,6 +1,9 @@
 /**
  * When clients are written to: once for each turn of the event loop, or for each window of some milliseconds, whatever number of packets came
  * together for them in it. One client then costs one system call, and what the turn published goes to the hub in one piece before that.
+ *
+ * Where writing itself is most of the work, turns are too short for much to come together in them: so after a long writing there is a pause, in
+ * proportion to it, before the next.
  */
 import type { Ending, Turn } from "../lib/turn.js";
 
@@ -15,31 +18,46 @@ export interface WriteTurnOptions {
   readonly batchMs: number;
   /** Called before anything is written: whoever hears an ack may speak next, so what was published before it leaves first. */
   readonly beforeWrite: () => void;
+  /** A monotonic clock, in ms. */
+  readonly now?: () => number;
 }
+
+/** Of the time that writing took: while more and more is to be written, a fifth of a worker's time goes into it. */
+const PAUSE_SHARE = 4;
+const MAX_PAUSE_MS = 4;
+/** Node's timers are no finer. */
+const MIN_PAUSE_MS = 1;
 
 export class WriteTurn implements Ending {
   readonly beforeWrite: () => void;
   readonly #turn: Turn;
   readonly #batchMs: number;
+  readonly #now: () => number;
   #writers: TurnWriter[] = [];
+  #pausesUntilMs = -Infinity;
 
-  constructor({ turn, batchMs, beforeWrite }: WriteTurnOptions) {
+  constructor({ turn, batchMs, beforeWrite, now = () => performance.now() }: WriteTurnOptions) {
     this.#turn = turn;
     this.#batchMs = batchMs;
     this.beforeWrite = beforeWrite;
+    this.#now = now;
   }
 
   /** Has `writer` write at the end of the turn; to be called once until then. */
   add(writer: TurnWriter): void {
     if (this.#writers.push(writer) > 1) return;
-    if (this.#batchMs === 0) this.#turn.add(this);
-    else setTimeout(() => this.endTurn(), this.#batchMs);
+    const waitMs = Math.max(this.#batchMs, this.#pausesUntilMs - this.#now());
+    if (waitMs < MIN_PAUSE_MS) this.#turn.add(this);
+    else setTimeout(() => this.endTurn(), waitMs);
   }
 
   endTurn(): void {
     const writers = this.#writers;
     this.#writers = [];
     this.beforeWrite();
+    const startedAtMs = this.#now();
     for (const writer of writers) writer.write();
+    const endedAtMs = this.#now();
+    this.#pausesUntilMs = endedAtMs + Math.min(MAX_PAUSE_MS, PAUSE_SHARE * (endedAtMs - startedAtMs));
   }
 }

@@ -1,0 +1,81 @@
+/** When writers write, by a clock of the test's own. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Ending, Turn } from "../../src/lib/turn.js";
+import { WriteTurn } from "../../src/worker/write-turn.js";
+
+function start(t: test.TestContext, batchMs = 0) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const ending: Ending[] = [];
+  const turn = { add: (end: Ending) => void ending.push(end) } as unknown as Turn;
+  const written: string[] = [];
+  let nowMs = 1_000;
+  const writes = new WriteTurn({ turn, batchMs, beforeWrite: () => written.push("hub"), now: () => nowMs });
+  return {
+    written,
+    add: (name: string, takesMs: number) =>
+      writes.add({
+        write: () => {
+          written.push(name);
+          nowMs += takesMs;
+        },
+      }),
+    endTurn: () => ending.splice(0).forEach((end) => end.endTurn()),
+    pass: (ms: number) => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+    },
+  };
+}
+
+test("what is short to write leaves at the end of each turn, behind what was published", (t) => {
+  const { written, add, endTurn } = start(t);
+  for (const name of ["a", "b"]) {
+    add(name, 0.1);
+    add(`${name}, too`, 0.1);
+    endTurn();
+  }
+  assert.deepEqual(written, ["hub", "a", "a, too", "hub", "b", "b, too"]);
+});
+
+test("after a long writing there is a pause in proportion, and more comes together; at most 4 ms", (t) => {
+  for (const [takesMs, pauseMs] of [
+    [0.5, 2],
+    [50, 4],
+  ] as const) {
+    t.mock.timers.reset();
+    const { written, add, endTurn, pass } = start(t);
+    add("many", takesMs);
+    endTurn();
+    add("one", 0);
+    pass(pauseMs - 1);
+    add("another", 0);
+    endTurn();
+    assert.deepEqual(written, ["hub", "many"]);
+    pass(1);
+    assert.deepEqual(written, ["hub", "many", "hub", "one", "another"]);
+    add("afterwards", 0);
+    endTurn();
+    assert.equal(written.at(-1), "afterwards");
+  }
+});
+
+test("nobody waits for a pause that is over, nor longer than a window that is longer", (t) => {
+  const { written, add, endTurn, pass } = start(t);
+  add("many", 1);
+  endTurn();
+  pass(4);
+  add("later", 0);
+  endTurn();
+  assert.deepEqual(written, ["hub", "many", "hub", "later"]);
+
+  t.mock.timers.reset();
+  const windowed = start(t, 10);
+  windowed.add("many", 1);
+  windowed.pass(10);
+  windowed.add("next", 0);
+  windowed.pass(9);
+  assert.deepEqual(windowed.written, ["hub", "many"]);
+  windowed.pass(1);
+  assert.deepEqual(windowed.written, ["hub", "many", "hub", "next"]);
+});

@@ -47,14 +47,23 @@ async function startSilentServer(): Promise<{ readonly url: string; readonly clo
   });
   const connected = '40{"sid":"silent"}';
   let poll: ServerResponse | undefined;
+  let isAsked = false;
+  // The poll and the POST come on two connections, in either order.
+  const answer = (): void => {
+    if (isAsked) poll?.end(connected);
+  };
   const http = createServer((request, response) => {
     if (request.url?.includes("sid=") !== true) response.end(`0${handshake}`);
-    else if (request.method === "GET") poll = response;
-    else {
-      // The first packet asks for the namespace; what comes later (a goodbye) only gets the poll out of the way.
+    else if (request.method === "GET") {
+      // The first is answered with the namespace; a later one waits for what never comes, until a goodbye gets it out of the way.
+      const isFirst = poll === undefined;
+      poll = response;
+      if (isFirst) answer();
+    } else {
       request.resume().on("end", () => {
         response.end("ok");
-        poll?.end(connected);
+        isAsked = true;
+        answer();
       });
     }
   });

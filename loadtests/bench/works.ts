@@ -10,8 +10,6 @@ export interface Work {
   /** As behind `--only`. */
   readonly name: string;
   readonly title: string;
-  /** Others of its kind stand for it in a quick run. */
-  readonly isSpared?: boolean;
   /** The recipe first. */
   readonly sides: readonly Side[];
   measure(side: Side): Promise<Figure[]>;
@@ -61,16 +59,13 @@ export function worksOf(quick: boolean): readonly Work[] {
 
   return [
     deliveries("room-1000", "1 room of 1,000, 50/s", fan, [recipe, single, bareWs, limpet]),
-    { ...deliveries("room-100", "1 room of 100, 50/s", lone, everyServer), isSpared: quick },
+    deliveries("room-100", "1 room of 100, 50/s", lone, everyServer),
     deliveries("flood", "1 room of 100, 3,000/s", flood, [
       ...everyServer,
       limpetWith("limpet, 5 ms", "--batch-ms", "5"),
     ]),
-    { ...publishes("rooms-2", "100 rooms of 2, 2 workers", small, everyServer), isSpared: quick },
-    {
-      ...publishes("rooms-4", "100 rooms of 2, 4 workers", { ...small, workers: 4 }, [recipe, limpet]),
-      isSpared: quick,
-    },
+    publishes("rooms-2", "100 rooms of 2, 2 workers", small, everyServer),
+    publishes("rooms-4", "100 rooms of 2, 4 workers", { ...small, workers: 4 }, [recipe, limpet]),
     publishes("rooms-8", "100 rooms of 2, 8 workers, 500/s", { ...small, workers: 8 }, [recipe, limpet]),
     publishes("rooms-8-busy", "the same at 2,000/s", { ...small, ...busy, workers: 8 }, [recipe, limpet]),
     publishes("redis", "the same over Redis, 500/s", { ...small, workers: 8, withRedis: true }, [recipe, limpet]),

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 
-/** A listener for a stream's errors that holds on to nothing: it stays as long as the connection, and what it closed over would stay with it. */
+/** A listener that ends its stream, for errors and the like, and holds on to nothing: it stays as long as the connection, and what it closed over would stay with it. */
 export function destroyThis(this: Duplex): void {
   this.destroy();
 }

@@ -22,7 +22,7 @@ export interface WriteTurnOptions {
   readonly now?: () => number;
 }
 
-/** Of the time that writing took: while more and more is to be written, a fifth of a worker's time goes into it. */
+/** Of the time that writing took: up to a millisecond of it at once, a fifth of a worker's time at most goes into writing. */
 const PAUSE_SHARE = 4;
 const MAX_PAUSE_MS = 4;
 /** Node's timers are no finer. */

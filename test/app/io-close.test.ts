@@ -10,7 +10,7 @@ import { waitFor } from "../support/wait.js";
 const WORKERS = 3;
 const VICTIM = 1;
 const HANDSHAKES = 60;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 const TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]];
 
 interface Client {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 
 export type Answer = { ok: boolean; error?: { code: string; message: string } } & Record<string, unknown>;
 

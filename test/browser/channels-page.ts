@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 15_000;
 /** What Chromium itself reports about requests that fail, as they must when a connection is cut or a worker dies. */
 const NETWORK_ERROR = /^(Failed to load resource|WebSocket connection to)/;
 

@@ -33,6 +33,6 @@ export async function promptly<T>(what: Promise<T>): Promise<T> {
   const startMs = performance.now();
   const value = await what;
   const tookMs = performance.now() - startMs;
-  assert.ok(tookMs < 4_500, `it took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < 2_500, `it took ${Math.round(tookMs)} ms`);
   return value;
 }

@@ -140,7 +140,7 @@ test("a session is given out in its own namespace only, and not at all once it h
   assert.deepEqual(((await take(connection, "b", "p", "/other")) as Buffer[]).map(String), ["namespace"]);
   assert.equal(await client.hget("limpet:session:p", "g"), "1");
   await store.putNow("p", { kind: "touch", ttlMs: 600 });
-  assert(await waitFor(async () => (await client.exists("limpet:session:p")) === 0, { timeoutMs: 20_000 }));
+  assert(await waitFor(async () => (await client.exists("limpet:session:p")) === 0, { timeoutMs: 5_000 }));
   assert.deepEqual(((await take(connection, "b", "p")) as Buffer[]).map(String), ["unknown"]);
 });
 

@@ -48,7 +48,7 @@ test("a connection on its way to a worker that ends is closed, those behind it g
 
 async function statusOf(connection: RawConnection): Promise<number | "closed"> {
   try {
-    return (await connection.readResponse({ timeoutMs: 20_000 })).status;
+    return (await connection.readResponse({ timeoutMs: 5_000 })).status;
   } catch (error) {
     if (connection.ended) return "closed";
     throw error;

@@ -61,12 +61,12 @@ for (const [how, pieces] of [
     const written = connection.writePieces(
       Array.from({ length: pieces }, (_, n) => bytes.subarray(n * pieceBytes, (n + 1) * pieceBytes)),
     );
-    assert.equal((await connection.readResponse({ timeoutMs: 20_000 })).status, 503);
-    await within(written, 20_000, "the body to be taken");
+    assert.equal((await connection.readResponse({ timeoutMs: 5_000 })).status, 503);
+    await within(written, 5_000, "the body to be taken");
     for (let n = 0; n < 3; n++) {
-      const next = await connection.request({ target: zero.target, headers, body: `42${n}["echo",${n}]` }, 20_000);
+      const next = await connection.request({ target: zero.target, headers, body: `42${n}["echo",${n}]` }, 5_000);
       assert.deepEqual([next.status, next.text], [200, "ok"]);
-      assert.equal((await connection.request({ target: zero.target }, 20_000)).text, `43${n}[${n}]`);
+      assert.equal((await connection.request({ target: zero.target }, 5_000)).text, `43${n}[${n}]`);
     }
   });
 }
@@ -77,9 +77,9 @@ test("a request that was sent behind such a POST without waiting is answered", a
   const post = requestBytes({ target: one.target, headers, body: `4${"x".repeat(899_999)}` });
   const next = requestBytes({ target: zero.target, headers, body: "3" });
   const written = connection.write(Buffer.concat([post, next]));
-  assert.equal((await connection.readResponse({ timeoutMs: 20_000 })).status, 503);
-  assert.equal((await connection.readResponse({ timeoutMs: 20_000 })).text, "ok");
-  await within(written, 20_000, "all bytes to be taken");
+  assert.equal((await connection.readResponse({ timeoutMs: 5_000 })).status, 503);
+  assert.equal((await connection.readResponse({ timeoutMs: 5_000 })).text, "ok");
+  await within(written, 5_000, "all bytes to be taken");
 });
 
 /** Session one moves to WebSocket, over the connection of the other worker. */

@@ -15,7 +15,7 @@ import { waitFor } from "../support/wait.js";
 const CLIENTS = 40;
 const HEARTBEAT = { pingInterval: 400, pingTimeout: 1_000 };
 /** Longer than the timeout: every pong that it catches is late. */
-const STALL_MS = 1_300;
+const STALL_MS = 1_500;
 /** How long after the first ping of a round the worker stands still: the others' have come by then, and nobody's time is up yet. */
 const GATHER_MS = 250;
 /** How long after the worker's word that it stands still the pongs are sent: no turn of its loop is left to read them in. */

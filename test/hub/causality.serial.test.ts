@@ -11,7 +11,7 @@ import { connectTo, fileScope, startFleet, type Fleet, type Member } from "./fle
 const ROUNDS = 2_000;
 /** Order across publishers is not promised; this is how seldom it is broken. */
 const MAX_SWAPS = ROUNDS / 100;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 20_000;
 
 /** A client joins a room for each round. */
 const BOUNDS = { LIMPET_CLIENT_MAX_ROOMS: "100000", LIMPET_CLIENT_MAX_EVENTS_BURST: "100000" };

@@ -9,7 +9,7 @@ import { startNode, type NodeOptions, type TestNode } from "../support/node.js";
 import { waitFor, within } from "../support/wait.js";
 
 export const APP = "test/hub/app.mjs";
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 20_000;
 
 /** What a function that runs in a worker is given. It sees nothing of its test but its further arguments. */
 export interface Inside {

@@ -9,7 +9,7 @@ import { startNode, type TestNode } from "../support/node.js";
 import { waitFor } from "../support/wait.js";
 import { fileScope } from "./fleet.js";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 const TEN_KB = "r".repeat(10_000);
 
 const scope = fileScope();

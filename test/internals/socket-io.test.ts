@@ -391,6 +391,34 @@ test("engine.io: a session tells of each packet before it keeps it, of each flus
   client.terminate();
 });
 
+test("engine.io: an open session that keeps nothing hands a packet to its transport at once, and announces it by these events alone", async (t) => {
+  const { session, transport, client } = await openWebSocket(t);
+  await new Promise((resolve) => setImmediate(resolve));
+  const why = "src/worker/direct-frames.ts passes it by where nobody listens";
+  assert.deepEqual([session["readyState"], session["writeBuffer"], transport["writable"]], ["open", [], true], why);
+  const events: string[] = [];
+  for (const [name, announcer] of [
+    ["session", session],
+    ["server", session["server"]],
+  ] as const) {
+    const emitter = announcer as EventEmitter;
+    const emit = emitter.emit.bind(emitter);
+    emitter.emit = (event: string, ...args: unknown[]) => {
+      events.push(`${name}: ${event}`);
+      return emit(event, ...args);
+    };
+  }
+  const sent = t.mock.method(transport as unknown as { send: (packets: unknown[]) => void }, "send");
+  (session["send"] as (data: string) => unknown).call(session, "x");
+  assert.equal(sent.mock.callCount(), 1, why);
+  assert.deepEqual(
+    events,
+    ["session: packetCreate", "session: flush", "server: flush", "session: drain", "server: drain"],
+    why,
+  );
+  client.terminate();
+});
+
 test("engine.io: polling has doWrite, onData, onDataRequest and onPacket; ws says of a long message what limpet counts", async () => {
   const polling = privately(
     new (transports.polling as unknown as new (request: object) => object)({ _query: { EIO: "4" } }),

@@ -41,8 +41,8 @@ async function startSilentServer(): Promise<{ readonly url: string; readonly clo
   const handshake = JSON.stringify({
     sid: "silent",
     upgrades: [],
-    pingInterval: 2_000,
-    pingTimeout: 1_500,
+    pingInterval: 400,
+    pingTimeout: 300,
     maxPayload: 1_000_000,
   });
   const connected = '40{"sid":"silent"}';

@@ -24,7 +24,7 @@ export default async function silent(): Promise<void> {
   await Promise.all((["polling", "websocket"] as const).map(waitForTheEnd));
 }
 
-/** The server announces 2 s between pings and 1.5 s of patience: more than k6 takes to be connected, however busy the machine is. */
+/** The server announces 400 ms between pings and 300 ms of patience. */
 async function waitForTheEnd(transport: TransportMode): Promise<void> {
   const socket = await connect(url, { transport });
   const connectedMs = Date.now();
@@ -33,6 +33,6 @@ async function waitForTheEnd(transport: TransportMode): Promise<void> {
   });
   const afterMs = Date.now() - connectedMs;
   // The countdown begins at the handshake, which is a little before the namespace is connected.
-  if (reason === "ping_timeout" && afterMs > 1_000 && afterMs < 10_000) noticed.add(1);
+  if (reason === "ping_timeout" && afterMs > 500 && afterMs < 2_000) noticed.add(1);
   else console.error(`${transport}: ${reason} after ${afterMs} ms`);
 }

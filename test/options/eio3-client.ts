@@ -5,7 +5,7 @@ import type { Scope } from "../support/children.js";
 import type { RawConnection } from "../support/raw-http.js";
 import { waitFor, within } from "../support/wait.js";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 
 export interface LegacySession {
   send(packet: string): Promise<void>;

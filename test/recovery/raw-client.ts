@@ -8,7 +8,7 @@ import type { Scope } from "../support/children.js";
 import { within } from "../support/wait.js";
 import { slotOf } from "../metrics/clients.js";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 
 export interface RawClientOptions {
   readonly port: number;

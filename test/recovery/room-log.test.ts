@@ -143,5 +143,5 @@ test("a room is found at once among 100,000 messages for others", () => {
   for (let i = 0; i < 10_000; i++) assert.deepEqual(positions(log, "a", 1), [last]);
   const tookMs = performance.now() - startMs;
   // A scan of all of them would take minutes.
-  assert.ok(tookMs < 20_000, `10,000 queries took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < 2_000, `10,000 queries took ${Math.round(tookMs)} ms`);
 });

@@ -87,7 +87,7 @@ test("a second SIGTERM ends the node at once, blocked workers too", async (t) =>
     if (isAlive(started.node.pid)) started.node.signal("SIGTERM");
     return !isAlive(started.node.pid);
   };
-  await waitFor(again, { timeoutMs: 20_000, intervalMs: 100, message: "the primary's end" });
+  await waitFor(again, { timeoutMs: 5_000, intervalMs: 100, message: "the primary's end" });
   await nobodyLeft(started);
   assert.deepEqual(socketFolders(started.folder), []);
 });

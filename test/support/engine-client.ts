@@ -10,7 +10,7 @@ import { RawConnection, type RawResponse } from "./raw-http.js";
 import { within } from "./wait.js";
 
 const SEPARATOR = "\u001e";
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 
 export interface Handshake {
   readonly sid: string;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Scope } from "./children.js";
 import { within } from "./wait.js";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 10_000;
 
 export interface RawResponse {
   readonly status: number;

@@ -6,6 +6,7 @@ import type { RecoveryDown } from "../../link/recovery-messages.js";
 import type { HubPort, PortRecovery } from "../hub-port.js";
 import type { RecoverableSocket } from "../internals.js";
 import type { JoinGate } from "../join-gate.js";
+import { Questions } from "../questions.js";
 import type { Arrival } from "./arrival.js";
 import { ClaimClock } from "./claim-clock.js";
 import type { LiveSession } from "./live-session.js";
@@ -41,8 +42,8 @@ export class Recovery implements PortRecovery {
   readonly maxKeptBytes: number;
   readonly #port: HubPort;
   readonly #report: ChangeReport;
-  readonly #checkpoints = new Map<number, (failed: boolean) => void>();
-  #lastCheckpoint = 0;
+  /** Answered with whether it failed. */
+  readonly #checkpoints = new Questions<boolean>();
 
   constructor({ tag, wid, port, gate, maxDataBytes, maxKeptBytes, onUnkept }: RecoveryOptions) {
     this.#port = port;
@@ -88,8 +89,7 @@ export class Recovery implements PortRecovery {
         this.#port.tell({ t: "released", id: message.id });
         break;
       case "checkpointed":
-        this.#checkpoints.get(message.id)?.(message.failed);
-        this.#checkpoints.delete(message.id);
+        this.#checkpoints.answer(message.id, message.failed);
         break;
       case "position":
         this.clock.advance(message.pos, message.streamId);
@@ -105,12 +105,8 @@ export class Recovery implements PortRecovery {
     const session = this.sessions.get(socket.pid);
     if (session?.socket !== socket) throw new Error("this socket has no session that could come back");
     this.sessions.checkpoint(session);
-    const id = ++this.#lastCheckpoint;
     const { pid, generation } = session;
-    const failed = await new Promise<boolean>((resolve) => {
-      this.#checkpoints.set(id, resolve);
-      this.#port.tell({ t: "checkpoint", id, pid, generation });
-    });
+    const failed = await this.#checkpoints.ask((id) => this.#port.tell({ t: "checkpoint", id, pid, generation }));
     if (failed) throw new Error("Redis did not take the session: only this node has it");
   }
 

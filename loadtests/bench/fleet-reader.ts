@@ -29,6 +29,11 @@ const STREAM = "socket.io";
 const START_MS = 30_000;
 /** Entries that both read before the measuring, at the highest rate: their code is compiled then. */
 const WARM_UP_ENTRIES = 10_000;
+/** V8 tidies up for some 20 s after the warm-up, on threads of its own, and in no measure to what is read then. */
+const SETTLING_MS = 60_000;
+const CALM_MS = 4_000;
+/** What both spend in so long differs by less than this from one time to the next when they have settled. */
+const CALM_CPU_MS = 15;
 /** An entry is read by then, once it is written. */
 const READ_MS = 500;
 
@@ -64,6 +69,11 @@ export async function measureReaders({ workers, rates, forMs }: ReaderLoad): Pro
     };
 
     await write({ perSecond: Math.max(...rates), entries: WARM_UP_ENTRIES });
+    for (let calm = 0, last = NaN, waitedMs = 0; calm < 2 && waitedMs < SETTLING_MS; waitedMs += CALM_MS) {
+      const { node, bare } = await during(() => delay(CALM_MS));
+      calm = Math.abs(node + bare - last) < CALM_CPU_MS ? calm + 1 : 0;
+      last = node + bare;
+    }
     const idle = await during(() => delay(forMs));
     const costs: ReaderCost[] = [];
     for (const perSecond of rates) {

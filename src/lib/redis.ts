@@ -6,6 +6,7 @@
  */
 import { TLSSocket } from "node:tls";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { DirectWriter } from "./direct-writer.js";
 import { readDirectly } from "./read-directly.js";
 import { explained, inPlainWords } from "./redis-error.js";
 import type { RedisHost, RedisPlace } from "./redis-url.js";
@@ -226,7 +227,7 @@ function createSingle(settings: RedisSettings, own: ClientOptions = {}): Redis {
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   };
-  if (place.kind === "standalone") return readPastStream(new Redis({ ...common, ...place.hosts[0] }));
+  if (place.kind === "standalone") return passStream(new Redis({ ...common, ...place.hosts[0] }));
   const client = new Redis({
     ...common,
     sentinels: place.hosts.map((host) => ({ ...host })),
@@ -240,18 +241,27 @@ function createSingle(settings: RedisSettings, own: ClientOptions = {}): Redis {
     // A master that was demoted says so: the sentinels know the new one.
     reconnectOnError: ({ message }) => message.startsWith("READONLY"),
   });
-  return readPastStream(client);
+  return passStream(client);
 }
 
-/** Each time it has connected, before the first reply: ioredis hears its socket's `data`. */
-export function readPastStream(client: Redis): Redis {
+/** Each time it has connected, before the first command and reply: ioredis writes to its socket, and hears its `data`. */
+export function passStream(client: Redis): Redis {
   client.on("connect", () => {
     const { stream } = client;
     // Over TLS what comes is no plain text yet.
-    if (!(stream instanceof TLSSocket)) readDirectly(stream, (bytes) => void stream.emit("data", bytes));
+    if (stream instanceof TLSSocket) return;
+    readDirectly(stream, (bytes) => void stream.emit("data", bytes));
+    const writer = new DirectWriter(stream);
+    stream.write = (command: string | Buffer): boolean => {
+      writer.write(typeof command === "string" ? Buffer.from(command) : command, onWritten);
+      return !stream.writableNeedDrain;
+    };
   });
   return client;
 }
+
+/** A failure is the connection's, and is reported by that. */
+const onWritten = (): void => undefined;
 
 function createCluster(settings: RedisSettings): Cluster {
   const { tls, ...common } = commonOptions(settings);
@@ -273,7 +283,7 @@ function createCluster(settings: RedisSettings): Cluster {
   );
   // Else the first command to each node would make the connection, and the second be refused because it is not there yet.
   cluster.on("+node", (node: Redis) => {
-    readPastStream(node);
+    passStream(node);
     if (node.status === "wait") node.connect().catch((error: Error) => cluster.emit("node error", error));
   });
   return cluster;

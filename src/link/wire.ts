@@ -5,6 +5,7 @@
  * between both. A peer that does not read makes `queueBytes` grow up to the bound, never further by messages.
  */
 import type { Socket } from "node:net";
+import { DirectWriter } from "../lib/direct-writer.js";
 import { readDirectly } from "../lib/read-directly.js";
 import { Turn, type Ending } from "../lib/turn.js";
 import { encodeFrame, FrameReader, type OnFrame } from "./frame.js";
@@ -18,11 +19,14 @@ export interface WireHandler {
 
 /** Handed to the kernel in one go at most; the rest waits here, where it is counted. */
 const WRITE_BYTES = 256 * 1024;
+/** A failure is the socket's, and is reported by that. */
+const onWritten = (): void => undefined;
 
 export class Wire implements Ending {
   readonly #socket: Socket;
   readonly #maxQueueBytes: number;
   readonly #turn: Turn;
+  readonly #writer: DirectWriter;
   readonly #reader = new FrameReader();
   readonly #onFrame: OnFrame;
   #queue: Buffer[] = [];
@@ -36,6 +40,7 @@ export class Wire implements Ending {
     this.#socket = socket;
     this.#maxQueueBytes = maxQueueBytes;
     this.#turn = turn;
+    this.#writer = new DirectWriter(socket);
     this.#onFrame = (header, body, frame) => {
       try {
         handler.onFrame(header, body, frame);
@@ -54,9 +59,9 @@ export class Wire implements Ending {
     socket.on("close", () => handler.onClose(this.#error));
   }
 
-  /** Bytes that wait: here, and in Node's buffer of the socket. */
+  /** Bytes that wait: here, and in Node's buffers of the socket. */
   get queueBytes(): number {
-    return this.#queueBytes + this.#socket.writableLength;
+    return this.#queueBytes + this.#writer.heldBytes + this.#socket.writableLength;
   }
 
   /** Queues what must arrive, whatever the bound. */
@@ -127,7 +132,8 @@ export class Wire implements Ending {
         next++;
       }
       this.#queueBytes -= bytes;
-      this.#socket.write(batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, bytes));
+      const whole = batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, bytes);
+      this.#writer.write(whole, onWritten);
     }
     this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
     if (this.#ending && this.#queue.length === 0) this.#socket.end();

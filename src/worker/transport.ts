@@ -8,6 +8,7 @@
  * A connection that agreed on compression is written to through ws, which compresses one message after another in the background.
  */
 import { transports } from "engine.io";
+import { DirectWriter } from "../lib/direct-writer.js";
 import { readDirectly } from "../lib/read-directly.js";
 import type { FrameTaker } from "./direct-frames.js";
 import type { EngineRequest, PacketOptions, WebSocketInternals } from "./internals.js";
@@ -31,6 +32,7 @@ const NONE: readonly never[] = [];
 export class TurnTransport extends transports.websocket implements TurnWriter, FrameTaker {
   readonly #webSocket: WebSocketInternals;
   readonly #turn: WriteTurn;
+  readonly #writer: DirectWriter;
   readonly #compresses: boolean;
   #frames: readonly Buffer[] = NONE;
   #frameBytes = 0;
@@ -47,12 +49,13 @@ export class TurnTransport extends transports.websocket implements TurnWriter, F
     this.#turn = turn;
     this.#compresses = request.websocket.extensions !== "";
     const { _socket: socket } = request.websocket;
+    this.#writer = new DirectWriter(socket);
     readDirectly(socket, (bytes) => void socket.emit("data", bytes));
   }
 
   /** Bytes that were sent and that the kernel has not taken. */
   get bufferedBytes(): number {
-    return this.#frameBytes + this.#webSocket.bufferedAmount;
+    return this.#frameBytes + this.#writer.heldBytes + this.#webSocket.bufferedAmount;
   }
 
   override send(packets: Packets): void {
@@ -114,26 +117,37 @@ export class TurnTransport extends transports.websocket implements TurnWriter, F
   #writeFrames(): void {
     const frames = this.#frames;
     const bytes = this.#frameBytes;
-    this.#awaitConfirmation();
     this.#frames = NONE;
     this.#frameBytes = 0;
     const { readyState, _socket: socket } = this.#webSocket;
     if (readyState !== OPEN) {
       // Not now: Engine.IO may be in the middle of closing it for a better reason.
+      this.#awaitConfirmation();
       process.nextTick(this.#onWritten, new Error("the WebSocket is closing"));
       return;
     }
     if (frames.length === 1 && frames[0] !== undefined) {
-      socket.write(frames[0], this.#onWritten);
+      this.#writeWhole(frames[0]);
     } else if (bytes <= COPY_BELOW_BYTES) {
-      socket.write(Buffer.concat(frames, bytes), this.#onWritten);
+      this.#writeWhole(Buffer.concat(frames, bytes));
     } else {
       const last = frames.length - 1;
+      this.#awaitConfirmation();
       socket.cork();
       for (const [at, frame] of frames.entries()) socket.write(frame, at === last ? this.#onWritten : undefined);
       socket.uncork();
     }
-    if (socket.writableCorked === 0 && socket.writableLength > 0) this.writable = false;
+    const heldBytes = this.#writer.heldBytes + socket.writableLength;
+    if (socket.writableCorked === 0 && heldBytes > 0) this.writable = false;
+  }
+
+  #writeWhole(bytes: Buffer): void {
+    if (this.#writer.write(bytes, this.#onWritten)) {
+      // Nobody waits for word of it.
+      if (this.#sends === 0 && this.writable) return;
+      process.nextTick(this.#onWritten);
+    }
+    this.#awaitConfirmation();
   }
 
   /** Of the sends that are written now. */

@@ -1,14 +1,15 @@
-/** Connections to Redis are read past Node's stream, again after each reconnection, and replies are whole. */
+/** Connections to Redis are read and written past Node's stream, again after each reconnection, and commands and replies are whole. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { readPastStream } from "../../src/lib/redis.js";
+import { passStream } from "../../src/lib/redis.js";
 import { startRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
 
 test("replies of every size come past the stream, also on a connection that is made anew", async (t) => {
   const redis = await startRedis(t);
-  const client = readPastStream(redis.client({ lazyConnect: true }));
+  const client = passStream(redis.client({ lazyConnect: true }));
   let streamed = 0;
+  let written = 0;
   client.on("connect", () => {
     const { stream } = client;
     const push = stream.push.bind(stream);
@@ -16,6 +17,8 @@ test("replies of every size come past the stream, also on a connection that is m
       if (args[0] !== null) streamed++;
       return push(...args);
     };
+    const write = stream._write.bind(stream);
+    stream._write = (...args) => (written++, write(...args));
   });
   await client.connect();
   const large = "é".repeat(1_500_000);
@@ -28,6 +31,9 @@ test("replies of every size come past the stream, also on a connection that is m
       Array.from({ length: 500 }, (_, n) => String(n)),
     );
     assert.equal(streamed, 0, `${connection} was read through its stream`);
+    // By the stream go the very first of the process, and what the kernel does not take at once.
+    assert.ok(written < 100, `${connection} was written to through its stream: ${written} times`);
+    written = 0;
     client.disconnect(true);
     await waitFor(() => client.status === "ready", { message: "it to be connected again" });
   }

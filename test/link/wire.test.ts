@@ -7,6 +7,7 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { encodeFrame } from "../../src/link/frame.js";
 import { Wire, type WireHandler } from "../../src/link/wire.js";
+import { countKernelWrites } from "../support/kernel-writes.js";
 import { waitFor } from "../support/wait.js";
 
 const BOUND_BYTES = 1_000_000;
@@ -56,16 +57,11 @@ test("frames of both kinds arrive in the order they were given, whatever their s
 
 test("what is given in one turn of the event loop is one write", async (t) => {
   const { wire, near, frames } = await pair(t);
-  let writes = 0;
-  const write = near.write.bind(near);
-  near.write = (chunk: string | Uint8Array) => {
-    writes++;
-    return write(chunk);
-  };
+  const writes = countKernelWrites(near);
   for (let n = 0; n < 100; n++) wire.send({ n });
-  assert.equal(writes, 0);
+  assert.equal(writes(), 0);
   await waitFor(() => frames.length === 100);
-  assert.equal(writes, 1);
+  assert.equal(writes(), 1);
 });
 
 test("a peer that does not read is offered no more than the bound; what must arrive is queued all the same", async (t) => {

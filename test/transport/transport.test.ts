@@ -4,10 +4,11 @@ import { once } from "node:events";
 import type { Socket as TcpSocket } from "node:net";
 import test from "node:test";
 import { WebSocket } from "ws";
+import { heldByWebSocket } from "../../src/worker/backlog.js";
 import { PollingSession, WebSocketSession } from "../support/engine-client.js";
 import { waitFor, within } from "../support/wait.js";
 import { startGatedServer } from "../worker/gated-server.js";
-import { beneath, onBoth, startPair } from "./on-both.js";
+import { onBoth, startPair } from "./on-both.js";
 
 const LARGE = "x".repeat(100_000);
 /** For tests that let much wait. */
@@ -96,19 +97,18 @@ onBoth(
   "to a client that does not read, volatile messages are dropped and all others kept, in order",
   async (t, writing) => {
     const { client, socket } = await startPair(t, { ...writing, client: PATIENT });
-    const { tcp } = beneath(socket);
     const { transport } = socket.conn;
     const sent = await fill(
       client,
       (n) => socket.emit("n", n, LARGE),
-      () => !transport.writable && tcp.writableLength > 0,
+      () => !transport.writable && heldByWebSocket(transport) > 0,
     );
-    const held = tcp.writableLength;
+    const held = heldByWebSocket(transport);
     for (let n = 0; n < 50; n++) socket.volatile.emit("volatile", n);
     socket.volatile.broadcast.emit("volatile");
     for (let n = sent; n < sent + 50; n++) socket.emit("n", n, LARGE);
     await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(tcp.writableLength, held, "what follows waits in Engine.IO, not in the socket");
+    assert.equal(heldByWebSocket(transport), held, "what follows waits in Engine.IO, not in the socket");
     tcpOf(client).resume();
     for (let n = 0; n < sent + 50; n++) {
       const packet = String(await client.next());

@@ -2,26 +2,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket as TcpSocket } from "node:net";
-import test, { type TestContext } from "node:test";
-import type { Socket } from "socket.io";
+import test from "node:test";
 import { WebSocket } from "ws";
 import type { TurnTransport } from "../../src/worker/transport.js";
 import { WebSocketSession } from "../support/engine-client.js";
+import { countKernelWrites, onKernelWrite } from "../support/kernel-writes.js";
 import { waitFor, within } from "../support/wait.js";
 import { startGatedServer } from "../worker/gated-server.js";
 import { beneath, startPair } from "./on-both.js";
-
-/** Each write to the connection beneath, by its bytes. */
-function watchWrites(t: TestContext, socket: Socket): number[] {
-  const writes: number[] = [];
-  const { tcp } = beneath(socket);
-  const write = tcp.write.bind(tcp) as (...args: unknown[]) => boolean;
-  t.mock.method(tcp, "write", (...args: unknown[]) => {
-    writes.push((args[0] as Buffer).length);
-    return write(...args);
-  });
-  return writes;
-}
 
 test("texts, binary, broadcasts and an ack of one turn are one write", async (t) => {
   const { client, socket, server } = await startPair(t);
@@ -31,10 +19,10 @@ test("texts, binary, broadcasts and an ack of one turn are one write", async (t)
     server.io.emit("three");
     reply();
   });
-  const writes = watchWrites(t, socket);
+  const writes = countKernelWrites(beneath(socket).tcp);
   client.send('420["ask"]');
   for (let n = 0; n < 5; n++) await client.next();
-  assert.equal(writes.length, 1);
+  assert.equal(writes(), 1);
 });
 
 test("what one turn has for 100 clients is one write for each of them", async (t) => {
@@ -42,21 +30,16 @@ test("what one turn has for 100 clients is one write for each of them", async (t
   const clients = await Promise.all(Array.from({ length: 100 }, () => WebSocketSession.open(t, { port: server.port })));
   for (const client of clients) await client.joinMain();
   const sockets = [...server.io.of("/").sockets.values()];
-  const writes = sockets.map((socket) => watchWrites(t, socket));
+  const writes = sockets.map((socket) => countKernelWrites(beneath(socket).tcp));
   for (let n = 0; n < 10; n++) server.io.emit("n", n);
   for (const client of clients) for (let n = 0; n < 10; n++) assert.equal(await client.next(), `42["n",${n}]`);
-  assert.deepEqual(new Set(writes.map((list) => list.length)), new Set([1]));
+  assert.deepEqual(new Set(writes.map((count) => count())), new Set([1]));
 });
 
 test("what the turn published leaves for the hub before anything is written to a client, once", async (t) => {
   const { client, socket, server } = await startPair(t);
   const order: string[] = [];
-  const { tcp } = beneath(socket);
-  const write = tcp.write.bind(tcp) as (...args: unknown[]) => boolean;
-  t.mock.method(tcp, "write", (...args: unknown[]) => {
-    order.push("write");
-    return write(...args);
-  });
+  onKernelWrite(beneath(socket).tcp, () => order.push("write"));
   server.hub.onFlush = () => order.push("flush");
   socket.on("ask", (reply: () => void) => {
     server.io.emit("one");
@@ -73,12 +56,7 @@ test("the last words before a close leave after what was published", async (t) =
   const { client, socket, server } = await startPair(t);
   const order: string[] = [];
   server.hub.onFlush = () => order.push("flush");
-  const { tcp } = beneath(socket);
-  const write = tcp.write.bind(tcp) as (...args: unknown[]) => boolean;
-  t.mock.method(tcp, "write", (...args: unknown[]) => {
-    order.push("write");
-    return write(...args);
-  });
+  onKernelWrite(beneath(socket).tcp, () => order.push("write"));
   socket.emit("last");
   socket.disconnect(true);
   assert.equal(await client.next(), '42["last"]');
@@ -127,13 +105,13 @@ test("bytes that the app changes after it sent them arrive as they were", async 
 
 test("with a window, what several turns have for a client is one write", async (t) => {
   const { client, socket } = await startPair(t, { batchMs: 100 });
-  const writes = watchWrites(t, socket);
+  const writes = countKernelWrites(beneath(socket).tcp);
   for (let n = 0; n < 10; n++) {
     socket.emit("n", n);
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (let n = 0; n < 10; n++) assert.equal(await client.next(), `42["n",${n}]`);
-  assert.equal(writes.length, 1);
+  assert.equal(writes(), 1);
   socket.emit("last");
   socket.disconnect(true);
   assert.equal(await client.next(), '42["last"]');

@@ -23,6 +23,7 @@ export class LoopLag {
   readonly #timer: NodeJS.Timeout;
   #lastTickMs: number;
   #lagMs = 0;
+  #then: ((samples: number) => void) | undefined;
   /** The last samples, in no order. */
   readonly #last = new Array<number>(STANDING_SAMPLES).fill(0);
   #samples = 0;
@@ -67,6 +68,16 @@ export class LoopLag {
     this.#peaks.push({ atMs: nowMs, lagMs });
     while ((this.#peaks[0]?.atMs ?? Infinity) < nowMs - RETENTION_MS) this.#peaks.shift();
     this.#onSample(lagMs);
+    this.#then?.(this.#samples);
+  }
+
+  /**
+   * What is done at intervals, so that it wakes the process no more often than the samples do. One for each LoopLag; none from `undefined` on.
+   * @param intervalMs a multiple of the samples' own
+   */
+  every(intervalMs: number, work: (() => void) | undefined): void {
+    const samples = intervalMs / this.#intervalMs;
+    this.#then = work && ((count) => void (count % samples === 0 && work()));
   }
 
   stop(): void {

@@ -9,7 +9,7 @@ import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId 
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
 import type { Publish } from "../link/messages.js";
-import { eventText, messageFrame } from "./event-frame.js";
+import { eventWriter } from "./event-writer.js";
 import type { PortAdapter } from "./deliveries.js";
 import type { EventOptions, HubPort } from "./hub-port.js";
 import {
@@ -19,7 +19,6 @@ import {
   type NamespaceInternals,
   type NamingNamespace,
   type Packet,
-  type PacketOptions,
   type SocketInternals,
 } from "./internals.js";
 import { ask } from "./question.js";
@@ -122,7 +121,10 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
   }
 
   onEvent(args: string, { rooms, except, flags }: EventOptions, _isLogged: boolean): void {
-    this.#deliver(args, { rooms: new Set(rooms), except: new Set(except), flags });
+    const write = eventWriter(this.nsp.name, args, flags);
+    const [room] = rooms;
+    if (rooms.length === 1 && room !== undefined && except.length === 0) this.#forEachMember(room, write);
+    else this.#forEach({ rooms: new Set(rooms), except: new Set(except), flags }, write);
   }
 
   /**
@@ -213,34 +215,25 @@ export class HubAdapter extends ClusterAdapter implements PortAdapter {
     return Promise.resolve();
   }
 
-  /**
-   * What the base's `broadcast` does, with the arguments serialised once for all clients of all workers and one buffer a frame.
-   * @param data the arguments, where they are at hand
-   */
-  #deliver(args: string, opts: BroadcastOptions, data?: unknown[]): void {
-    const { nsp } = this;
-    const { volatile, compress } = opts.flags ?? {};
-    const encoded = [eventText(nsp.name, args)];
-    const options: PacketOptions = { preEncoded: true, volatile, compress, wsPreEncodedFrame: undefined };
-    this.#forEach(opts, (socket) => {
-      options.wsPreEncodedFrame ??= [messageFrame(encoded[0] ?? "")];
-      if (socket._anyOutgoingListeners?.length) {
-        data ??= JSON.parse(args) as unknown[];
-        socket.notifyOutgoingListeners({ type: PacketType.EVENT, nsp: nsp.name, data });
-      }
-      socket.client.writeToEngine(encoded, options);
-    });
+  /** What the base's `broadcast` does. @param data the arguments */
+  #deliver(args: string, opts: BroadcastOptions, data: unknown[]): void {
+    const write = eventWriter(this.nsp.name, args, opts.flags, data);
+    const isOneRoom = opts.rooms.size === 1 && (opts.except === undefined || opts.except.size === 0);
+    if (isOneRoom) for (const room of opts.rooms) this.#forEachMember(room, write);
+    else this.#forEach(opts, write);
   }
 
-  /** The base's `apply`, which keeps a set of those it has met: members of one room are met once. */
   #forEach(opts: BroadcastOptions, callback: (socket: SocketInternals) => void): void {
-    const [room] = opts.rooms;
-    if (opts.rooms.size !== 1 || room === undefined || (opts.except?.size ?? 0) > 0) {
-      (this as unknown as AdapterInternals).apply(opts, callback);
-      return;
-    }
-    for (const id of this.rooms.get(room) ?? []) {
-      const socket = this.nsp.sockets.get(id);
+    (this as unknown as AdapterInternals).apply(opts, callback);
+  }
+
+  /** The same, without a set of those it has met: members of one room are met once. */
+  #forEachMember(room: Room, callback: (socket: SocketInternals) => void): void {
+    const { sockets } = this.nsp;
+    const members = this.rooms.get(room);
+    if (members === undefined) return;
+    for (const id of members) {
+      const socket = sockets.get(id);
       if (socket !== undefined) callback(socket);
     }
   }

@@ -93,7 +93,6 @@ async function startWorker({
   /** The last counts are on their way. */
   let finished = false;
   /** Set last: a worker can be told to stop while its app is still starting. */
-  let beat: NodeJS.Timeout | undefined = undefined;
   let openPort: SlotPort | undefined = undefined;
 
   const gate = new JoinGate(() => port.flush());
@@ -228,15 +227,15 @@ async function startWorker({
       : new SlotPort({ port: slotPort, host: config.host, onConnection: (socket) => http.takeDirect(socket), log });
   await openPort?.open();
   let beats = 0;
-  beat = setInterval(() => {
-    const { loopLag } = metrics;
+  const { loopLag } = metrics;
+  loopLag.every(BEAT_MS, () => {
     port.beat({
       lagMs: loopLag.recentMaxMs(BEAT_MS),
       standingLagMs: loopLag.standingMs,
       connections: { ...watch.connections },
     });
     if (++beats % BEATS_PER_REPORT === 0) void reportChanges();
-  }, BEAT_MS);
+  });
   wire.send({ t: "ready" } satisfies UpMessage);
   log.debug({ listenPath }, "worker takes connections");
 
@@ -274,7 +273,7 @@ async function startWorker({
       wire.send({ t: "drained" } satisfies UpMessage);
       await Promise.race([last, delay(LAST_CONNECTION_MS)]);
     }
-    clearInterval(beat);
+    metrics.loopLag.every(BEAT_MS, undefined);
     finished = true;
     await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
     http.server.closeAllConnections();

@@ -25,6 +25,8 @@ export interface WriteTurnOptions {
 /** Of the time that writing took: up to a millisecond of it at once, a fifth of a worker's time at most goes into writing. */
 const PAUSE_SHARE = 4;
 const MAX_PAUSE_MS = 4;
+/** Fewer writers than this are done before a pause would be worth it, and without a look at the clock. */
+const MANY_WRITERS = 16;
 /** Node's timers are no finer. */
 const MIN_PAUSE_MS = 1;
 
@@ -46,7 +48,8 @@ export class WriteTurn implements Ending {
   /** Has `writer` write at the end of the turn; to be called once until then. */
   add(writer: TurnWriter): void {
     if (this.#writers.push(writer) > 1) return;
-    const waitMs = Math.max(this.#batchMs, this.#pausesUntilMs - this.#now());
+    const pauseMs = this.#pausesUntilMs === -Infinity ? 0 : this.#pausesUntilMs - this.#now();
+    const waitMs = Math.max(this.#batchMs, pauseMs);
     if (waitMs < MIN_PAUSE_MS) this.#turn.add(this);
     else setTimeout(() => this.endTurn(), waitMs);
   }
@@ -55,6 +58,11 @@ export class WriteTurn implements Ending {
     const writers = this.#writers;
     this.#writers = [];
     this.beforeWrite();
+    if (writers.length < MANY_WRITERS) {
+      for (const writer of writers) writer.write();
+      this.#pausesUntilMs = -Infinity;
+      return;
+    }
     const startedAtMs = this.#now();
     for (const writer of writers) writer.write();
     const endedAtMs = this.#now();

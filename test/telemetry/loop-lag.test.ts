@@ -74,3 +74,14 @@ test("a real loop that is blocked is measured by the real timer", async (t) => {
   });
   assert.ok(sample >= blockMs - 15, `${sample} ms`);
 });
+
+test("work at intervals is done with every n-th sample, until there is none", (t) => {
+  const { lag, turn } = byHand(t);
+  let done = 0;
+  lag.every(200, () => done++);
+  for (let n = 0; n < 9; n++) turn(50);
+  assert.equal(done, 2);
+  lag.every(200, undefined);
+  for (let n = 0; n < 9; n++) turn(50);
+  assert.equal(done, 2);
+});

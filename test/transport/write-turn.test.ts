@@ -11,15 +11,21 @@ function start(t: test.TestContext, batchMs = 0) {
   const written: string[] = [];
   let nowMs = 1_000;
   const writes = new WriteTurn({ turn, batchMs, beforeWrite: () => written.push("hub"), now: () => nowMs });
+  const add = (name: string, takesMs: number): void =>
+    writes.add({
+      write: () => {
+        written.push(name);
+        nowMs += takesMs;
+      },
+    });
   return {
     written,
-    add: (name: string, takesMs: number) =>
-      writes.add({
-        write: () => {
-          written.push(name);
-          nowMs += takesMs;
-        },
-      }),
+    add,
+    /** Enough writers that the time they take is looked at. */
+    addMany: (takesMs: number) => {
+      add("many", takesMs);
+      for (let n = 1; n < 16; n++) writes.add({ write: () => undefined });
+    },
     endTurn: () => ending.splice(0).forEach((end) => end.endTurn()),
     pass: (ms: number) => {
       nowMs += ms;
@@ -44,8 +50,8 @@ test("after a long writing there is a pause in proportion, and more comes togeth
     [50, 4],
   ] as const) {
     t.mock.timers.reset();
-    const { written, add, endTurn, pass } = start(t);
-    add("many", takesMs);
+    const { written, add, addMany, endTurn, pass } = start(t);
+    addMany(takesMs);
     endTurn();
     add("one", 0);
     pass(pauseMs - 1);
@@ -61,8 +67,8 @@ test("after a long writing there is a pause in proportion, and more comes togeth
 });
 
 test("nobody waits for a pause that is over, nor longer than a window that is longer", (t) => {
-  const { written, add, endTurn, pass } = start(t);
-  add("many", 1);
+  const { written, add, addMany, endTurn, pass } = start(t);
+  addMany(1);
   endTurn();
   pass(4);
   add("later", 0);
@@ -71,11 +77,20 @@ test("nobody waits for a pause that is over, nor longer than a window that is lo
 
   t.mock.timers.reset();
   const windowed = start(t, 10);
-  windowed.add("many", 1);
+  windowed.addMany(1);
   windowed.pass(10);
   windowed.add("next", 0);
   windowed.pass(9);
   assert.deepEqual(windowed.written, ["hub", "many"]);
   windowed.pass(1);
   assert.deepEqual(windowed.written, ["hub", "many", "hub", "next"]);
+});
+
+test("a few writers are no reason for a pause, however long they take", (t) => {
+  const { written, add, endTurn } = start(t);
+  add("a few", 50);
+  endTurn();
+  add("next", 0);
+  endTurn();
+  assert.deepEqual(written, ["hub", "a few", "hub", "next"]);
 });

@@ -7,8 +7,9 @@
  * other; the rest is the JSON of `[except, flags]`, empty where both are. Characters are UTF-16 units, as JavaScript counts them.
  */
 import type { BroadcastFlags } from "socket.io-adapter";
+import { hasKeys } from "../lib/has-keys.js";
 import type { Deliver, Publish } from "./messages.js";
-import { encodeEvent } from "./payload.js";
+import { encodeEvent, type EventOptions } from "./payload.js";
 
 /** socket.io-adapter's MessageType of a broadcast, which is what a plain event travels as. */
 export const BROADCAST = 3;
@@ -19,12 +20,6 @@ export const PUBLISHED = 1;
 export const DELIVERED = 2;
 export const KIND_SHIFT = 30;
 export const LENGTH_MASK = 2 ** KIND_SHIFT - 1;
-
-export interface EventTarget {
-  readonly rooms: readonly string[];
-  readonly except: readonly string[];
-  readonly flags: BroadcastFlags;
-}
 
 const FROM_AT = 8;
 const NUMBER_AT = 12;
@@ -48,7 +43,7 @@ const numbers = new DataView(scratch.buffer);
 export function encodeEventFrame(
   nsp: string,
   args: string,
-  { rooms, except, flags }: EventTarget,
+  { rooms, except, flags }: EventOptions,
   seq: number | undefined,
 ): Buffer | undefined {
   const rest = except.length > 0 || hasKeys(flags) ? JSON.stringify([except, flags]) : "";
@@ -132,8 +127,3 @@ export function readEventHeader(kind: number, frame: Buffer, bodyAt: number): Pu
 }
 
 const NOTHING_MORE: readonly [readonly string[], BroadcastFlags] = [Object.freeze([]), Object.freeze({})];
-
-function hasKeys(flags: object): boolean {
-  for (const key in flags) if (Object.hasOwn(flags, key)) return true;
-  return false;
-}

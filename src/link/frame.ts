@@ -2,17 +2,9 @@
  * Frames on the wire between primary and worker: `u32 length | u32 kind and header length | header | body`. Numbers are big-endian; `length` counts
  * everything behind itself. The kind, in the two highest bits, says whether the header is JSON or that of a plain event. The body is opaque here.
  */
-import {
-  BROADCAST,
-  encodeEventFrame,
-  JSON_HEADER,
-  KIND_SHIFT,
-  LENGTH_MASK,
-  readEventHeader,
-  type EventTarget,
-} from "./event-frame.js";
+import { BROADCAST, encodeEventFrame, JSON_HEADER, KIND_SHIFT, LENGTH_MASK, readEventHeader } from "./event-frame.js";
 import type { Publish } from "./messages.js";
-import { encodeEvent } from "./payload.js";
+import { encodeEvent, type EventOptions } from "./payload.js";
 
 const PREFIX_BYTES = 8;
 /** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
@@ -55,7 +47,7 @@ function encodeTexts(header: string, body: string): Buffer {
  * @param args its name and arguments, as a JSON array
  * @param seq its number, where clients that are away are to get it later
  */
-export function encodePublishedEvent(nsp: string, args: string, target: EventTarget, seq?: number): readonly Buffer[] {
+export function encodePublishedEvent(nsp: string, args: string, target: EventOptions, seq?: number): readonly Buffer[] {
   const frame = encodeEventFrame(nsp, args, target, seq);
   if (frame !== undefined) return [frame];
   const { rooms, except, flags } = target;

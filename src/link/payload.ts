@@ -3,7 +3,9 @@
  * another worker hands its clients what this one hands its own.
  */
 import { decode, encode } from "@msgpack/msgpack";
+import type { BroadcastFlags } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
+import { hasKeys } from "../lib/has-keys.js";
 
 export interface Payload {
   readonly bin: boolean;
@@ -16,17 +18,30 @@ export function encodePayload(data: object): Payload {
   return { bin: true, body: packMessage(data) };
 }
 
+/** Who gets an event, and how: as a ClusterMessage says it. */
+export interface EventOptions {
+  readonly rooms: readonly string[];
+  readonly except: readonly string[];
+  readonly flags: BroadcastFlags;
+}
+
 const EVENT_PREFIX = '{"packet":{"type":2,"data":';
 
 /** Where the arguments of {@link encodeEvent} begin, in bytes. */
 export const EVENT_ARGS_AT = EVENT_PREFIX.length;
 
 /**
- * The body of a plain event's broadcast, as text, with the arguments' JSON as it is.
+ * The body of a plain event's broadcast, as text, with the arguments' JSON as it is. Of its options none that is empty: Socket.IO's adapters take them as
+ * such where they are missing, and every server of the fleet is sent them.
  * @param args the event's name and arguments, as a JSON array
  */
-export function encodeEvent(args: string, nsp: string, opts: object): string {
-  return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${JSON.stringify(opts)}}`;
+export function encodeEvent(args: string, nsp: string, { rooms, except, flags }: Partial<EventOptions>): string {
+  const opts = JSON.stringify({
+    rooms,
+    except: except === undefined || except.length === 0 ? undefined : except,
+    flags: flags === undefined || !hasKeys(flags) ? undefined : flags,
+  });
+  return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${opts}}`;
 }
 
 const LIST_START = 0x5b;

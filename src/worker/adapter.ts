@@ -9,9 +9,10 @@ import type { BroadcastOptions, ClusterMessage, ClusterResponse, Room, SocketId 
 import { Adapter, ClusterAdapter, MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
 import type { Publish } from "../link/messages.js";
+import type { EventOptions } from "../link/payload.js";
 import { eventWriter } from "./event-writer.js";
 import type { PortAdapter } from "./deliveries.js";
-import type { EventOptions, HubPort } from "./hub-port.js";
+import type { HubPort } from "./hub-port.js";
 import {
   PacketType,
   type AdapterInternals,

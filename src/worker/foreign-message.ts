@@ -30,7 +30,7 @@ export function checkForeignMessage(type: number, data: unknown): void {
 
 function hasOptions(value: unknown): boolean {
   const opts = value as { rooms?: unknown; except?: unknown; flags?: unknown } | undefined;
-  return isList(opts?.rooms) && isList(opts.except) && (opts.flags == null || typeof opts.flags === "object");
+  return isList(opts?.rooms) && isList(opts.except ?? []) && (opts.flags == null || typeof opts.flags === "object");
 }
 
 function isPacket(value: unknown): boolean {

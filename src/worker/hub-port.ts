@@ -1,7 +1,6 @@
 /**
  * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
  */
-import type { BroadcastFlags } from "socket.io-adapter";
 import type { EntryAnswer, Refused } from "../access/refusals.js";
 import { encodeFrame, encodePublishedEvent } from "../link/frame.js";
 import type {
@@ -16,7 +15,7 @@ import type {
 } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { RecoveryDown, RecoveryUp, Unicast } from "../link/recovery-messages.js";
-import { decodePayload, encodePayload, type Payload } from "../link/payload.js";
+import { decodePayload, encodePayload, type EventOptions, type Payload } from "../link/payload.js";
 import { Deliveries, requestIdOf, type DeliveryHandler, type PortAdapter } from "./deliveries.js";
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
@@ -39,12 +38,6 @@ export interface PortRecovery {
   advance(pos: number, streamId: string | undefined): void;
   takeChanges(): ChangeBatch | undefined;
   onMessage(message: RecoveryDown, body: Buffer): void;
-}
-
-export interface EventOptions {
-  readonly rooms: readonly string[];
-  readonly except: readonly string[];
-  readonly flags: BroadcastFlags;
 }
 
 export interface PortHandler extends DeliveryHandler {

@@ -6,10 +6,9 @@ import { Socket } from "socket.io";
 import type { BroadcastFlags, BroadcastOptions, Room, Session, SocketId } from "socket.io-adapter";
 import { MessageType } from "socket.io-adapter";
 import { hasBinary } from "../lib/has-binary.js";
-import { encodeEvent, encodePayload } from "../link/payload.js";
+import { encodeEvent, encodePayload, type EventOptions } from "../link/payload.js";
 import { encodeOptions, HubAdapter, isShared, type AdapterOptions, type Namespace } from "./adapter.js";
 import { messageFrame } from "./event-frame.js";
-import type { EventOptions } from "./hub-port.js";
 import {
   PacketType,
   type AdapterInternals,

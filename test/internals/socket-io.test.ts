@@ -172,6 +172,32 @@ test("socket.io-adapter: ClusterAdapter answers requests by onMessage and doPubl
   );
 });
 
+test("socket.io-adapter: ClusterAdapter takes a broadcast whose options have neither except nor flags", () => {
+  class Receiving extends ClusterAdapter {
+    constructor(nsp: object) {
+      super(nsp);
+    }
+    protected override doPublish(): Promise<string> {
+      return Promise.resolve("");
+    }
+    protected override doPublishResponse(): Promise<void> {
+      return Promise.resolve();
+    }
+    take(message: object): void {
+      this.onMessage(message as Parameters<ClusterAdapter["onMessage"]>[0]);
+    }
+  }
+  const written: unknown[] = [];
+  const client = { writeToEngine: (packets: unknown) => written.push(packets) };
+  const socket = { id: "a", client, notifyOutgoingListeners: () => undefined };
+  const nsp = { name: "/", sockets: new Map([["a", socket]]), server: new Server(), _ids: 0 };
+  const adapter = new Receiving(nsp);
+  void adapter.addAll("a", new Set(["red"]));
+  const packet = { type: 2, data: ["event", 1] };
+  adapter.take({ uid: "7", nsp: "/", type: MessageType.BROADCAST, data: { packet, opts: { rooms: ["red"] } } });
+  assert.deepEqual(written, [['2["event",1]']], "src/link/payload.ts leaves out options that are empty");
+});
+
 test("socket.io-adapter: Adapter tells of rooms by create-room and delete-room, once each", () => {
   const adapter = new Adapter({ name: "/", sockets: new Map(), server: new Server() });
   const events: string[] = [];

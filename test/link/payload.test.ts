@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decodePayload, encodePayload } from "../../src/link/payload.js";
+import { decodePayload, encodeEvent, encodePayload } from "../../src/link/payload.js";
 
 const passed = (data: object): unknown => decodePayload(encodePayload(data));
 
@@ -42,4 +42,15 @@ test("what cannot be serialised throws", () => {
     cycle["self"] = cycle;
     assert.throws(() => encodePayload(cycle), /circular|call stack/i);
   }
+});
+
+test("an event's options are written where there are any", () => {
+  const read = (text: string): unknown => (JSON.parse(text) as { opts: unknown }).opts;
+  const flags = { volatile: true };
+  assert.deepEqual(read(encodeEvent('["m"]', "/", { rooms: ["a"], except: [], flags: {} })), { rooms: ["a"] });
+  assert.deepEqual(read(encodeEvent('["m"]', "/", { rooms: [], except: ["b"], flags })), {
+    rooms: [],
+    except: ["b"],
+    flags,
+  });
 });

@@ -5,6 +5,7 @@
  * There is no public call for it. Where a version of Node has other names inside, connections are read through the stream, as ever.
  */
 import type { Socket } from "node:net";
+import { copyOf } from "./copy-of.js";
 
 const BUFFER_BYTES = 64 * 1024;
 
@@ -24,7 +25,7 @@ export function readDirectly(socket: Socket, onBytes: (bytes: Buffer) => void): 
   if (typeof handle?.useUserBuffer !== "function" || buffer === undefined || callback === undefined) return false;
   inner[buffer] = shared;
   inner[callback] = (length: number): boolean => {
-    onBytes(Buffer.from(shared.subarray(0, length)));
+    onBytes(copyOf(shared, length));
     return true;
   };
   handle.useUserBuffer(shared);

@@ -7,6 +7,7 @@
  * other; the rest is the JSON of `[except, flags]`, empty where both are. Characters are UTF-16 units, as JavaScript counts them.
  */
 import type { BroadcastFlags } from "socket.io-adapter";
+import { copyOf } from "../lib/copy-of.js";
 import { hasKeys } from "../lib/has-keys.js";
 import type { Deliver, Publish } from "./messages.js";
 import { encodeEvent, type EventOptions } from "./payload.js";
@@ -76,7 +77,7 @@ export function encodeEventFrame(
   numbers.setUint32(NSP_AT, nsp.length);
   numbers.setUint32(REST_AT, rest.length);
   numbers.setUint32(ROOMS_AT, rooms.length);
-  return Buffer.from(scratch.subarray(0, end));
+  return copyOf(scratch, end);
 }
 
 /**

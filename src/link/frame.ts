@@ -68,12 +68,9 @@ export class FrameReader {
 
   /** @throws RangeError or SyntaxError when the bytes are no frames; the stream is useless afterwards. */
   push(chunk: Buffer, onFrame: OnFrame): void {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes < this.#wanted) return;
-    const buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#bytes);
+    const buffer = this.#withKept(chunk);
+    if (buffer === undefined) return;
     let at = 0;
-    this.#wanted = PREFIX_BYTES;
     while (buffer.length - at >= PREFIX_BYTES) {
       const length = buffer.readUInt32BE(at);
       const second = buffer.readUInt32BE(at + 4);
@@ -94,13 +91,28 @@ export class FrameReader {
         at = end;
         onFrame(header, body, undefined);
       } else {
-        const frame = buffer.subarray(at, end);
+        const frame = at === 0 && end === buffer.length ? buffer : buffer.subarray(at, end);
         at = end;
         onFrame(readEventHeader(kind, frame, PREFIX_BYTES + headerBytes), body, frame);
       }
     }
-    const rest = buffer.subarray(at);
-    this.#chunks = rest.length === 0 ? [] : [rest];
-    this.#bytes = rest.length;
+    if (at < buffer.length) this.#keep(buffer.subarray(at));
+  }
+
+  /** @returns undefined where that is not worth a look yet: it is kept */
+  #withKept(chunk: Buffer): Buffer | undefined {
+    if (this.#bytes === 0 && chunk.length >= this.#wanted) return chunk;
+    this.#keep(chunk);
+    if (this.#bytes < this.#wanted) return undefined;
+    const buffer = Buffer.concat(this.#chunks, this.#bytes);
+    this.#chunks = [];
+    this.#bytes = 0;
+    this.#wanted = PREFIX_BYTES;
+    return buffer;
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#chunks.push(bytes);
+    this.#bytes += bytes.length;
   }
 }

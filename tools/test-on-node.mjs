@@ -11,6 +11,8 @@ import path from "node:path";
  * its sockets' handles, its HTTP server and agent, its cluster's channel, its loader.
  */
 const SMOKE = [
+  "test/lib/",
+  "test/internals/",
   "test/routing/",
   "test/link/",
   "test/telemetry/",

@@ -27,8 +27,7 @@ export class DirectWriter {
   constructor(socket: Socket) {
     this.#socket = socket;
     const handle = handleOf(socket);
-    this.#isPlain =
-      handle !== undefined && PLAIN.includes(handle.constructor.name) && typeof handle.writeQueueSize === "number";
+    this.#isPlain = handle !== undefined && PLAIN.includes(handle.constructor.name);
   }
 
   /** Bytes that the stream knows nothing of and the kernel has not taken. */
@@ -60,7 +59,8 @@ export class DirectWriter {
       writeByStream(socket, bytes, onWritten);
       return false;
     }
-    if (handle.writeQueueSize === 0) return true;
+    // Not by what waits with the handle: of a write that the kernel took in two goes nothing may be left, and its request is in use all the same.
+    if (request.getAsyncId() === UNUSED) return true;
     unused = undefined;
     this.#heldBytes = bytes.length;
     request.buffer = bytes;
@@ -82,25 +82,28 @@ export class DirectWriter {
 
 /** Node's own request of a write, in which the result of one that takes longer is reported. */
 interface WriteRequest {
+  /** Of the write that it is in use for, or {@link UNUSED}. */
+  getAsyncId(): number;
   oncomplete: (status: number) => void;
   /** Kept from the garbage collector meanwhile. */
   buffer: Buffer;
 }
 
+const UNUSED = -1;
+
 interface Handle {
-  readonly writeQueueSize: number;
   writeBuffer(request: object, bytes: Buffer): number;
 }
 
 let WriteRequest: (new () => WriteRequest) | undefined;
-/** Node leaves alone the one of a write that was done at once. */
+/** Node leaves alone the one of a write that was done at once. One that is in use must not be used for another: Node would end the process. */
 let unused: WriteRequest | undefined;
 
 /** Of the next write of the stream. */
 function learnRequest(handle: Handle): void {
   const writeBuffer = handle.writeBuffer.bind(handle);
   handle.writeBuffer = (request, bytes) => {
-    WriteRequest = request.constructor as new () => WriteRequest;
+    if ("getAsyncId" in request) WriteRequest = request.constructor as new () => WriteRequest;
     handle.writeBuffer = writeBuffer;
     return writeBuffer(request, bytes);
   };

@@ -20,7 +20,7 @@ test("node: a connection takes onread's buffer and callback after it was made", 
   );
 });
 
-test("node: a connection's handle takes a buffer and says what of it waits", async (t) => {
+test("node: a connection's handle takes a buffer with a request, which has an id while it is in use", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
@@ -34,6 +34,6 @@ test("node: a connection's handle takes a buffer and says what of it waits", asy
   });
   assert.ok(
     writer.write(Buffer.from("second"), () => undefined),
-    "src/lib/direct-writer.ts calls the handle's writeBuffer and reads its writeQueueSize; without them each write costs more",
+    "src/lib/direct-writer.ts calls the handle's writeBuffer and its request's getAsyncId; without them each write costs more",
   );
 });

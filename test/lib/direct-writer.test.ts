@@ -1,5 +1,7 @@
 /** Writing past Node's stream: bytes, their order, back-pressure, the end and failures as with the stream. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -153,4 +155,52 @@ test("a connection whose peer is gone is closed with the stream's own error", as
   t.after(() => clearInterval(again));
   const [error] = (await failure) as [NodeJS.ErrnoException];
   assert.match(error.code ?? "", /^(EPIPE|ECONNRESET)$/);
+});
+
+/** Reads what it is sent, as fast as it can, and prints what that was. */
+const READER = `
+  const hash = require("node:crypto").createHash("sha1");
+  const socket = require("node:net").connect(process.argv[1]);
+  socket.on("data", (bytes) => hash.update(bytes));
+  socket.on("end", () => { process.stdout.write(hash.digest("hex")); socket.end(); });
+`;
+
+test("a reader that makes room in the middle of writes gets every byte in order, and each write is done once", async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), "direct-writer-"));
+  const socketPath = path.join(folder, "socket");
+  const server = createServer().listen(socketPath);
+  await once(server, "listening");
+  const child = spawn(process.execPath, ["-e", READER, socketPath], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(async () => {
+    child.kill();
+    server.close();
+    await rm(folder, { recursive: true });
+  });
+  const printed = once(child.stdout, "data") as Promise<[Buffer]>;
+  const [near] = (await once(server, "connection")) as [Socket];
+  t.after(() => near.destroy());
+  const writer = new DirectWriter(near);
+  const hash = createHash("sha1");
+  const calls: number[] = [];
+  let atOnce = 0;
+  for (let n = 0; n < 5_000; n++) {
+    const bytes = Buffer.alloc(1 + ((n * 7_919) % (n % 5 === 0 ? 400_000 : 3_000)), n % 251);
+    hash.update(bytes);
+    calls.push(0);
+    if (writer.write(bytes, (error) => (unexpected(error), (calls[n] = (calls[n] ?? 0) + 1)))) {
+      calls[n] = 1;
+      atOnce++;
+    }
+    if (near.writableLength + writer.heldBytes > 500_000)
+      await waitFor(() => near.writableLength + writer.heldBytes === 0, { intervalMs: 1 });
+  }
+  await waitFor(() => calls.every((times) => times > 0));
+  near.end();
+  const [digest] = await printed;
+  assert.equal(digest.toString(), hash.digest("hex"));
+  assert.ok(calls.every((times) => times === 1));
+  assert.ok(
+    atOnce > 100 && atOnce < 4_900,
+    `${atOnce} of 5,000 were done at once: one of the two ways was hardly tried`,
+  );
 });

@@ -77,7 +77,9 @@ export class LoopLag {
    */
   every(intervalMs: number, work: (() => void) | undefined): void {
     const samples = intervalMs / this.#intervalMs;
-    this.#then = work && ((count) => void (count % samples === 0 && work()));
+    // A whole interval from now: what the process did to get here is out of the median of the last samples by then.
+    const from = this.#samples;
+    this.#then = work && ((count) => void ((count - from) % samples === 0 && work()));
   }
 
   stop(): void {

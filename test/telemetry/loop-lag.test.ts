@@ -78,8 +78,11 @@ test("a real loop that is blocked is measured by the real timer", async (t) => {
 test("work at intervals is done with every n-th sample, until there is none", (t) => {
   const { lag, turn } = byHand(t);
   let done = 0;
+  turn(50);
   lag.every(200, () => done++);
-  for (let n = 0; n < 9; n++) turn(50);
+  for (let n = 0; n < 3; n++) turn(50);
+  assert.equal(done, 0, "the first comes after a whole interval");
+  for (let n = 0; n < 6; n++) turn(50);
   assert.equal(done, 2);
   lag.every(200, undefined);
   for (let n = 0; n < 9; n++) turn(50);

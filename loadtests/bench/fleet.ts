@@ -6,7 +6,7 @@
  */
 import { availableParallelism, loadavg } from "node:os";
 import { measureReaders, type ReaderCost } from "./fleet-reader.js";
-import { measureRooms, type RoomsCost, type RoomsLoad } from "./rooms.js";
+import { measureRooms, type RoomsCosts, type RoomsLoad } from "./rooms.js";
 import { limpet, recipe } from "./sides.js";
 
 const args = process.argv.slice(2);
@@ -22,13 +22,17 @@ const QUIET = 0.25;
 const ROUNDS = quick ? 1 : 3;
 const SMALL_ROOMS: RoomsLoad = {
   ...{ servers: 2, workers: 4, rooms: 100, members: 2 },
-  ...{ freshPublishes: quick ? 1_000 : 3_000, publishes: quick ? 1_000 : 3_000 },
-  ...{ perSecond: 500, messageBytes: 80, withRedis: true },
+  fresh: { perSecond: 500, publishes: quick ? 1_000 : 3_000 },
+  warmUp: { perSecond: 1_000, publishes: quick ? 2_000 : 40_000 },
+  warm: [{ perSecond: 500, publishes: quick ? 1_000 : 5_000 }],
+  ...{ messageBytes: 80, withRedis: true },
 };
 const ONE_ROOM: RoomsLoad = {
   ...{ servers: 1, workers: 8, rooms: 1, members: 8 },
-  ...{ freshPublishes: quick ? 200 : 500, publishes: quick ? 200 : 500 },
-  ...{ perSecond: 100, messageBytes: 1_064, withRedis: true },
+  fresh: { perSecond: 100, publishes: quick ? 200 : 500 },
+  warmUp: { perSecond: 500, publishes: quick ? 1_000 : 10_000 },
+  warm: [{ perSecond: 100, publishes: quick ? 200 : 500 }],
+  ...{ messageBytes: 1_064, withRedis: true },
 };
 const READERS = { workers: 4, rates: [200, 5_000], forMs: quick ? 4_000 : 10_000 };
 
@@ -54,23 +58,20 @@ function print(title: string, other: string, rows: readonly Row[]): void {
 }
 
 async function compareRooms(title: string, load: RoomsLoad): Promise<void> {
-  const costs = {
-    limpet: [] as { fresh: RoomsCost; warm: RoomsCost }[],
-    recipe: [] as { fresh: RoomsCost; warm: RoomsCost }[],
-  };
+  const costs = { limpet: [] as RoomsCosts[], recipe: [] as RoomsCosts[] };
   for (let round = 0; round < ROUNDS; round++) {
     costs.limpet.push(await measureRooms(limpet, load));
     costs.recipe.push(await measureRooms(recipe, load));
   }
-  const row = (what: string, of: (cost: { fresh: RoomsCost; warm: RoomsCost }) => number): Row => ({
+  const row = (what: string, of: (costs: RoomsCosts) => number): Row => ({
     what,
     ours: costs.limpet.map(of),
     theirs: costs.recipe.map(of),
   });
   print(title, "the recipe", [
     row("CPU for each publish, fresh processes, µs", ({ fresh }) => fresh.cpuMicros),
-    row("CPU for each publish, warm processes, µs", ({ warm }) => warm.cpuMicros),
-    row("bytes that Redis sends for each publish", ({ warm }) => warm.redisBytes),
+    row("CPU for each publish, warm processes, µs", ({ warm }) => warm[0]?.cpuMicros ?? NaN),
+    row("bytes that Redis sends for each publish", ({ warm }) => warm[0]?.redisBytes ?? NaN),
   ]);
 }
 

@@ -7,6 +7,11 @@ import { Load } from "./load/load.js";
 import type { Latency } from "./load/tasks.js";
 import type { Server, Side } from "./sides.js";
 
+export interface Pace {
+  readonly publishes: number;
+  readonly perSecond: number;
+}
+
 export interface RoomsLoad {
   readonly servers: number;
   readonly workers: number;
@@ -14,10 +19,11 @@ export interface RoomsLoad {
   /** Of each room; they take turns on the servers. */
   readonly members: number;
   /** In processes that have just started. */
-  readonly freshPublishes: number;
-  /** In the same processes, after those. */
-  readonly publishes: number;
-  readonly perSecond: number;
+  readonly fresh: Pace;
+  /** After those, and not in any figure: until V8 has compiled what is used, which goes by how often each process has run it. */
+  readonly warmUp: Pace;
+  /** In the same processes, one after the other. */
+  readonly warm: readonly Pace[];
   readonly messageBytes: number;
   readonly withRedis: boolean;
 }
@@ -30,11 +36,17 @@ export interface RoomsCost {
   readonly latency: Latency;
 }
 
+export interface RoomsCosts {
+  readonly fresh: RoomsCost;
+  /** For each pace. */
+  readonly warm: readonly RoomsCost[];
+}
+
 /** Joins and timers of the start are through by then. */
 const SETTLE_MS = 1_000;
 
 /** @throws Error where a message does not arrive */
-export async function measureRooms(side: Side, load: RoomsLoad): Promise<{ fresh: RoomsCost; warm: RoomsCost }> {
+export async function measureRooms(side: Side, load: RoomsLoad): Promise<RoomsCosts> {
   return await withUndo(async (undo) => {
     const redis = load.withRedis ? await startRedis() : undefined;
     if (redis !== undefined) undo.push(() => redis.stop());
@@ -46,21 +58,26 @@ export async function measureRooms(side: Side, load: RoomsLoad): Promise<{ fresh
     }
     const clients = await Load.start();
     undo.push(() => clients.stop());
-    const { rooms, members, perSecond, messageBytes } = load;
+    const { rooms, members, messageBytes } = load;
     await clients.run("openRooms", { ports: servers.map(({ port }) => port), rooms, members });
     await delay(SETTLE_MS);
 
-    const run = async (publishes: number): Promise<RoomsCost> => {
+    const run = async (pace: Pace): Promise<RoomsCost> => {
       const before = await readCosts(servers, redis);
-      const latency = await clients.run("publish", { publishes, perSecond, messageBytes });
+      const latency = await clients.run("publish", { ...pace, messageBytes });
       const after = await readCosts(servers, redis);
       return {
-        cpuMicros: (1_000 * (after.cpuMs - before.cpuMs)) / publishes,
-        redisBytes: (after.redisBytes - before.redisBytes) / publishes,
+        cpuMicros: (1_000 * (after.cpuMs - before.cpuMs)) / pace.publishes,
+        redisBytes: (after.redisBytes - before.redisBytes) / pace.publishes,
         latency,
       };
     };
-    return { fresh: await run(load.freshPublishes), warm: await run(load.publishes) };
+    const fresh = await run(load.fresh);
+    await clients.run("publish", { ...load.warmUp, messageBytes });
+    await delay(SETTLE_MS);
+    const warm: RoomsCost[] = [];
+    for (const pace of load.warm) warm.push(await run(pace));
+    return { fresh, warm };
   });
 }
 

@@ -131,7 +131,7 @@ export const configSchema = z.strictObject({
     batchMs: integerKey(
       [0, 1000],
       0,
-      "How long a packet may wait for others to the same client; 0: until the turn of the event loop ends, and up to 4 ms after a long writing.",
+      "How long a packet may wait for others to the same client, and before that an event for others to the same worker; 0: until the turn of the event loop ends, and up to 4 ms after a long writing.",
       { unit: "ms", flag: { name: "--batch-ms", group: "Clients:", placeholder: "ms" } },
     ),
   }),

@@ -76,6 +76,13 @@ export class Wire implements Ending {
     return true;
   }
 
+  /** The same, of a message that may wait: for {@link flush}, or until something else leaves. */
+  hold(frame: readonly Buffer[]): boolean {
+    if (this.queueBytes >= this.#maxQueueBytes) return false;
+    this.#keep(frame);
+    return true;
+  }
+
   /** Lets what is queued leave now, as far as the peer reads, and not only at the turn's end. */
   flush(): void {
     if (this.#queue.length > 0) this.#flush();
@@ -106,11 +113,15 @@ export class Wire implements Ending {
     this.#turn.done();
   }
 
-  #enqueue(frame: readonly Buffer[]): void {
+  #keep(frame: readonly Buffer[]): void {
     for (const buffer of frame) {
       this.#queue.push(buffer);
       this.#queueBytes += buffer.length;
     }
+  }
+
+  #enqueue(frame: readonly Buffer[]): void {
+    this.#keep(frame);
     if (this.#flushing) return;
     this.#flushing = true;
     this.#turn.add(this);

@@ -56,6 +56,7 @@ export interface PortHandler extends DeliveryHandler {
 
 export class HubPort {
   readonly #wire: PortWire;
+  readonly #events: Pick<PortWire, "offer">;
   readonly #handler: PortHandler;
   readonly #adapters = new Map<string, PortAdapter>();
   readonly #requests = new Requests();
@@ -66,9 +67,13 @@ export class HubPort {
   readonly #deliveries: Deliveries;
   #recovery: PortRecovery | undefined;
 
-  /** @param prefix as of {@link InterestReport} */
-  constructor(wire: PortWire, gate: JoinGate, handler: PortHandler, prefix?: string) {
+  /**
+   * @param events where plain events leave
+   * @param prefix as of {@link InterestReport}
+   */
+  constructor(wire: PortWire, events: Pick<PortWire, "offer">, gate: JoinGate, handler: PortHandler, prefix?: string) {
     this.#wire = wire;
+    this.#events = events;
     this.#interest = new InterestReport(
       (message, body) => this.#send(message, body),
       gate,
@@ -161,7 +166,7 @@ export class HubPort {
    */
   publishEvent(nsp: string, args: string, opts: EventOptions, seq?: number): void {
     this.#interest.flush();
-    if (!this.#wire.offer(encodePublishedEvent(nsp, args, opts, seq))) this.#handler.onDropped();
+    if (!this.#events.offer(encodePublishedEvent(nsp, args, opts, seq))) this.#handler.onDropped();
   }
 
   /** Copies into the log what goes to one client. @param body as that of a publish */

@@ -77,7 +77,7 @@ export class JoinGate {
 
   /** Whether anything that is sent to that session waits. */
   isHeld(sid: string): boolean {
-    return this.#everyone !== 0 || this.#held.has(sid);
+    return this.#everyone !== 0 || (this.#held.size > 0 && this.#held.has(sid));
   }
 
   /** For a join of sockets elsewhere: any of this worker's clients may be the one that is told of it. */

@@ -33,6 +33,7 @@ import { createBounds } from "./bounds.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
 import { Entrance } from "./entrance.js";
+import { EventOutlet } from "./event-outlet.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort, type PortHandler } from "./hub-port.js";
@@ -134,12 +135,13 @@ async function startWorker({
     },
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   };
-  const port: HubPort = new HubPort(wire, gate, hubHandler, prefix);
+  const { writePath, batchMs } = config.engine;
+  const writes = writePath === "turn" ? new WriteTurn({ turn, batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const events = writes === undefined ? wire : new EventOutlet(wire, writes);
+  const port: HubPort = new HubPort(wire, events, gate, hubHandler, prefix);
 
   const recovery = createRecovery({ config, uid, wid, port, gate, metrics, log });
 
-  const { writePath, batchMs } = config.engine;
-  const writes = writePath === "turn" ? new WriteTurn({ turn, batchMs, beforeWrite: () => port.flush() }) : undefined;
   const bounds = createBounds({
     config,
     metrics,

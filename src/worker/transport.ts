@@ -77,12 +77,13 @@ export class TurnTransport extends transports.websocket implements TurnWriter, F
   }
 
   #queue(): void {
+    if (this.#isQueued && this.#frameBytes < WRITE_NOW_BYTES) return;
     // The answer to its upgrade is held back for a session's first packet.
     const isAwaited = this.#webSocket._socket.writableCorked > 0;
     if (isAwaited || this.#frameBytes >= WRITE_NOW_BYTES) {
       this.#turn.beforeWrite();
       this.write();
-    } else if (!this.#isQueued) {
+    } else {
       this.#isQueued = true;
       this.#turn.add(this);
     }

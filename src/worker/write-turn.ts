@@ -3,7 +3,7 @@
  * together for them in it. One client then costs one system call, and what the turn published goes to the hub in one piece before that.
  *
  * Where writing itself is most of the work, turns are too short for much to come together in them: so after a long writing there is a pause, in
- * proportion to it, before the next.
+ * proportion to it, before the next. What goes to other workers waits along ({@link ./event-outlet.ts}).
  */
 import type { Ending, Turn } from "../lib/turn.js";
 
@@ -22,8 +22,8 @@ export interface WriteTurnOptions {
   readonly now?: () => number;
 }
 
-/** Of the time that writing took: up to a millisecond of it at once, a fifth of a worker's time at most goes into writing. */
-const PAUSE_SHARE = 4;
+/** Of the time that writing took: up to half a millisecond of it at once, a ninth of a worker's time at most goes into writing. */
+const PAUSE_SHARE = 8;
 const MAX_PAUSE_MS = 4;
 /** Fewer writers than this are done before a pause would be worth it, and without a look at the clock. */
 const MANY_WRITERS = 16;

@@ -64,6 +64,29 @@ test("what is given in one turn of the event loop is one write", async (t) => {
   assert.equal(writes(), 1);
 });
 
+test("what is held leaves when it is told to, or with what is sent behind it, in the order it was given", async (t) => {
+  const { wire, near, frames } = await pair(t);
+  const writes = countKernelWrites(near);
+  const turnsEnd = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  assert.ok(wire.hold(encodeFrame({ n: 0 })));
+  await turnsEnd();
+  assert.equal(writes(), 0);
+  wire.flush();
+  await waitFor(() => frames.length === 1);
+  assert.ok(wire.hold(encodeFrame({ n: 1 })));
+  await turnsEnd();
+  assert.equal(writes(), 1);
+  wire.send({ n: 2 });
+  await waitFor(() => frames.length === 3);
+  assert.deepEqual(numbers(frames), upTo(3));
+  assert.equal(writes(), 2);
+
+  wire.hold(encodeFrame({ n: 3 }, Buffer.alloc(BOUND_BYTES)));
+  assert.equal(wire.hold(encodeFrame({ n: 4 })), false, "the bound is the same");
+  wire.end();
+  await waitFor(() => frames.length === 4);
+});
+
 test("a peer that does not read is offered no more than the bound; what must arrive is queued all the same", async (t) => {
   const { wire, far, frames } = await pair(t);
   far.pause();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Ending, Turn } from "../../src/lib/turn.js";
+import { EventOutlet } from "../../src/worker/event-outlet.js";
 import { WriteTurn } from "../../src/worker/write-turn.js";
 
 function start(t: test.TestContext, batchMs = 0) {
@@ -20,6 +21,7 @@ function start(t: test.TestContext, batchMs = 0) {
     });
   return {
     written,
+    writes,
     add,
     /** Enough writers that the time they take is looked at. */
     addMany: (takesMs: number) => {
@@ -46,7 +48,7 @@ test("what is short to write leaves at the end of each turn, behind what was pub
 
 test("after a long writing there is a pause in proportion, and more comes together; at most 4 ms", (t) => {
   for (const [takesMs, pauseMs] of [
-    [0.5, 2],
+    [0.25, 2],
     [50, 4],
   ] as const) {
     t.mock.timers.reset();
@@ -93,4 +95,29 @@ test("a few writers are no reason for a pause, however long they take", (t) => {
   add("next", 0);
   endTurn();
   assert.deepEqual(written, ["hub", "a few", "hub", "next"]);
+});
+
+test("events for other workers leave with what is written to clients, once, and wait as that does", (t) => {
+  const { written, writes, addMany, endTurn, pass } = start(t);
+  const held: number[] = [];
+  const wire = {
+    hold: (frame: readonly Buffer[]) => held.length < 3 && held.push(frame.length) > 0,
+    flush: () => void written.push(`${held.splice(0).length} events`),
+  };
+  const outlet = new EventOutlet(wire, writes);
+  assert.ok(outlet.offer([]));
+  assert.ok(outlet.offer([]));
+  endTurn();
+  assert.deepEqual(written.splice(0), ["hub", "2 events"]);
+
+  addMany(50);
+  endTurn();
+  written.length = 0;
+  for (let n = 0; n < 3; n++) assert.ok(outlet.offer([]));
+  assert.equal(outlet.offer([]), false, "the wire is full");
+  pass(3);
+  endTurn();
+  assert.deepEqual(written, []);
+  pass(1);
+  assert.deepEqual(written, ["hub", "3 events"]);
 });

@@ -108,7 +108,7 @@ export async function startGatedServer(
     onDropped: ignore,
     onUnserializable: ignore,
   };
-  const port: HubPort = new HubPort(wire, gate, handler, prefix);
+  const port: HubPort = new HubPort(wire, wire, gate, handler, prefix);
   const turn =
     writePath === "turn" ? new WriteTurn({ turn: new Turn(), batchMs, beforeWrite: () => port.flush() }) : undefined;
   const engine: Engine = new Engine(toServerOptions(socketio), prefix, gate, bounds.polling, turn);

@@ -59,10 +59,10 @@ export class Engine extends Server {
 
   /**
    * A goodbye is answered "ok" as well where the session is gone: what the client asks for is done. Stock clients say it to a session that has just been
-   * taken from them, too, and would have an error to show for it.
+   * taken from them, too, and would have an error to show for it. One that has been read, on its way to an owner that ended, cannot be told from anything else.
    */
   override handleRequest(request: IncomingMessage, response: ServerResponse): void {
-    const sid = mayBeGoodbye(request) ? sidOf(request.url ?? "") : undefined;
+    const sid = mayBeGoodbye(request) && !request.readableDidRead ? sidOf(request.url ?? "") : undefined;
     if (sid === undefined || Object.hasOwn(this.clients, sid)) {
       super.handleRequest(request, response);
       return;

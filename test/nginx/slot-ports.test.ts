@@ -56,6 +56,10 @@ test("a worker that is killed comes back at its port; its clients come back, the
     reconnectionDelay: 100,
     reconnectionDelayMax: 300,
   });
+  // A worker tells the primary of its sessions some milliseconds after they have begun.
+  await waitFor(async () => (await fleet.node.workers()).reduce((sum, { sessions }) => sum + sessions, 0) === 20, {
+    message: "the primary to count every client",
+  });
   const [victim] = (await fleet.node.workers()).filter(({ slot }) => slot === 1);
   assert.ok(victim !== undefined && victim.sessions > 0 && victim.sessions < 20);
   process.kill(victim.pid, "SIGKILL");

@@ -50,7 +50,9 @@ export function worksOf(quick: boolean): readonly Work[] {
     measure: async (side) => {
       const { warm } = await measureRooms(side, load);
       return warm.map(({ cpuMicros, latency }) => ({
-        ...{ unit: "µs a delivery", value: cpuMicros / load.members, latency },
+        unit: "µs a delivery",
+        value: cpuMicros / load.members,
+        latency,
       }));
     },
   });
@@ -61,7 +63,9 @@ export function worksOf(quick: boolean): readonly Work[] {
       return [
         { unit: `µs a publish, fresh, ${load.fresh.perSecond}/s`, value: fresh.cpuMicros, latency: fresh.latency },
         ...warm.map(({ cpuMicros, latency }, n) => ({
-          ...{ unit: `µs a publish, warm, ${load.warm[n]?.perSecond ?? 0}/s`, value: cpuMicros, latency },
+          unit: `µs a publish, warm, ${load.warm[n]?.perSecond ?? 0}/s`,
+          value: cpuMicros,
+          latency,
         })),
         ...(load.withRedis ? [{ unit: "bytes a publish from Redis", value: warm[0]?.redisBytes ?? NaN }] : []),
       ];
@@ -70,12 +74,12 @@ export function worksOf(quick: boolean): readonly Work[] {
 
   return [
     deliveries("room-1000", "1 room of 1,000, 50/s", fan, [recipe, single, bareWs, limpet]),
-    deliveries("room-100", "1 room of 100, 50/s", lone, [recipe, limpet]),
+    deliveries("room-100", "1 room of 100, 50/s", lone, everyServer),
     deliveries("flood", "1 room of 100, 3,000/s", flood, [
       ...everyServer,
       limpetWith("limpet, 5 ms", "--batch-ms", "5"),
     ]),
-    publishes("rooms-2", "100 rooms of 2, 2 workers", small(2, [calm, busy]), [recipe, single, limpet]),
+    publishes("rooms-2", "100 rooms of 2, 2 workers", small(2, [calm, busy]), everyServer),
     publishes("rooms-8", "100 rooms of 2, 8 workers", small(8, [calm, busy]), [recipe, limpet]),
     publishes("redis", "the same over Redis", overRedis, [recipe, limpet]),
     {

@@ -66,14 +66,15 @@ export class Wire implements Ending {
 
   /** Queues what must arrive, whatever the bound. */
   send(header: object, body?: Buffer): void {
-    this.#enqueue(encodeFrame(header, body));
+    this.#keep(encodeFrame(header, body));
+    this.#schedule();
   }
 
   /** Queues a message unless the bound is reached; false: it was dropped, the caller counts it. */
   offer(frame: readonly Buffer[]): boolean {
-    if (this.queueBytes >= this.#maxQueueBytes) return false;
-    this.#enqueue(frame);
-    return true;
+    const isQueued = this.hold(frame);
+    if (isQueued) this.#schedule();
+    return isQueued;
   }
 
   /** The same, of a message that may wait: for {@link flush}, or until something else leaves. */
@@ -120,8 +121,7 @@ export class Wire implements Ending {
     }
   }
 
-  #enqueue(frame: readonly Buffer[]): void {
-    this.#keep(frame);
+  #schedule(): void {
     if (this.#flushing) return;
     this.#flushing = true;
     this.#turn.add(this);

@@ -77,10 +77,11 @@ export class TurnTransport extends transports.websocket implements TurnWriter, F
   }
 
   #queue(): void {
-    if (this.#isQueued && this.#frameBytes < WRITE_NOW_BYTES) return;
+    const isMuch = this.#frameBytes >= WRITE_NOW_BYTES;
+    if (this.#isQueued && !isMuch) return;
     // The answer to its upgrade is held back for a session's first packet.
     const isAwaited = this.#webSocket._socket.writableCorked > 0;
-    if (isAwaited || this.#frameBytes >= WRITE_NOW_BYTES) {
+    if (isAwaited || isMuch) {
       this.#turn.beforeWrite();
       this.write();
     } else {

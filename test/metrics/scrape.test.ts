@@ -68,6 +68,7 @@ test("no counter goes down while workers are killed and come back, and the dead 
       return (await node.workers()).filter(({ state }) => state === "ready").length === 2 && gone;
     });
     for (const client of pair) client.socket.terminate();
+    await waitFor(async () => (await node.metric("limpet_connections")) === 0);
   }
   t.diagnostic(`${highest.size} series never went down over ${scrapes} scrapes`);
   assert.equal(await node.metric("limpet_sessions_opened_total"), 6);

@@ -31,6 +31,7 @@ const host = (fallback: string, description: string, flag: KeyInfo["flag"] & {})
   });
 
 const WRITE_PATHS = ["turn", "stock"] as const;
+const HUB_PATHS = ["direct", "primary"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 export const configSchema = z.strictObject({
@@ -137,6 +138,12 @@ export const configSchema = z.strictObject({
   }),
   client: clientSchema,
   hub: z.strictObject({
+    path: key(z.enum(HUB_PATHS).default("direct"), {
+      description:
+        "How messages pass from worker to worker: `direct` past the primary, where the node is alone, recovery is off and the system is Linux, `primary` always through it.",
+      allowed: `one of ${HUB_PATHS.join(", ")}`,
+      textForm: "text",
+    }),
     maxQueueBytes: integerKey(
       [1024, MAX_QUEUE_BYTES],
       67_108_864,

@@ -39,6 +39,8 @@ const numbers = new DataView(scratch.buffer);
 
 /**
  * @param args the event's name and arguments, as a JSON array
+ * @param seq its number, where it is published and goes into the log
+ * @param from who delivers it past the primary; 0: it is published
  * @returns undefined where a frame with a JSON header must do: it is too long, or has a room that is no text
  */
 export function encodeEventFrame(
@@ -46,6 +48,7 @@ export function encodeEventFrame(
   args: string,
   { rooms, except, flags }: EventOptions,
   seq: number | undefined,
+  from = 0,
 ): Buffer | undefined {
   const rest = except.length > 0 || hasKeys(flags) ? JSON.stringify([except, flags]) : "";
   const textAt = FIXED_END + 4 * rooms.length;
@@ -70,8 +73,8 @@ export function encodeEventFrame(
   const bodyAt = textAt + (isAscii ? text.length : Buffer.byteLength(text));
   numbers.setUint32(0, end - 4);
   // Not by `<<`, whose result is signed.
-  numbers.setUint32(4, PUBLISHED * 2 ** KIND_SHIFT + bodyAt - FROM_AT);
-  numbers.setUint32(FROM_AT, 0);
+  numbers.setUint32(4, (from === 0 ? PUBLISHED : DELIVERED) * 2 ** KIND_SHIFT + bodyAt - FROM_AT);
+  numbers.setUint32(FROM_AT, from);
   numbers.setFloat64(NUMBER_AT, seq ?? NONE);
   numbers.setUint32(ARGS_BYTES_AT, isAscii ? args.length : Buffer.byteLength(args));
   numbers.setUint32(NSP_AT, nsp.length);

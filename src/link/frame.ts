@@ -3,7 +3,7 @@
  * everything behind itself. The kind, in the two highest bits, says whether the header is JSON or that of a plain event. The body is opaque here.
  */
 import { BROADCAST, encodeEventFrame, JSON_HEADER, KIND_SHIFT, LENGTH_MASK, readEventHeader } from "./event-frame.js";
-import type { Publish } from "./messages.js";
+import type { Deliver, Publish } from "./messages.js";
 import { encodeEvent, type EventOptions } from "./payload.js";
 
 const PREFIX_BYTES = 8;
@@ -56,8 +56,30 @@ export function encodePublishedEvent(nsp: string, args: string, target: EventOpt
   return encodeFrame(seq === undefined ? header : { ...header, seq }, encodeEvent(args, nsp, target));
 }
 
+/** The same as its receivers get it, past the primary. @param from wid of who publishes it */
+export function encodeDeliveredEvent(nsp: string, args: string, target: EventOptions, from: number): readonly Buffer[] {
+  const frame = encodeEventFrame(nsp, args, target, undefined, from);
+  if (frame !== undefined) return [frame];
+  const event = { bytes: Buffer.byteLength(args), ...target };
+  const header: Deliver = { t: "deliver", from, nsp, type: BROADCAST, bin: false, event };
+  return encodeFrame(header, encodeEvent(args, nsp, target));
+}
+
 /** @param frame the whole of it, where it is a plain event's */
 export type OnFrame = (header: unknown, body: Buffer, frame: Buffer | undefined) => void;
+
+/** The frames behind one whose handling fails must not be lost with it: the error surfaces as an uncaught one of its own. */
+export function apart(onFrame: OnFrame): OnFrame {
+  return (header, body, frame) => {
+    try {
+      onFrame(header, body, frame);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}
 
 /** Cuts a byte stream into frames. */
 export class FrameReader {

@@ -31,7 +31,20 @@ export interface Boot {
   readonly listenPath: string;
   /** TCP port of its slot; null where slots have none. */
   readonly slotPort: number | null;
+  /** How it reaches its siblings past the primary; null where it does not. */
+  readonly direct: Direct | null;
 }
+
+/** The way past the primary: {@link ./inlet.ts} and {@link ./board.ts}. */
+export interface Direct {
+  /** Where the workers' inlets are: {@link inletOf}. */
+  readonly folder: string;
+  readonly boardPath: string;
+  readonly boardKey: readonly [number, number];
+}
+
+/** The pipe on which a worker hears from its siblings; it is there before the worker says hello. */
+export const inletOf = (folder: string, wid: number): string => `${folder}/i${wid}.fifo`;
 
 /**
  * A worker's first word, over IPC: it listens now. Node 20 loses what the primary sends to a cluster worker that is an ES module before the module
@@ -64,6 +77,8 @@ export interface Beat {
   readonly lagMs: number;
   /** The lag that the event loop stands at. */
   readonly standingLagMs: number;
+  /** What waits past the primary for other workers to read it: bytes by wid. */
+  readonly waiting: readonly (readonly [wid: number, bytes: number])[];
   readonly connections: { readonly polling: number; readonly websocket: number };
 }
 
@@ -89,9 +104,18 @@ export type UpMessage =
   | { readonly t: "seek"; readonly id: number }
   /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
   | { readonly t: "settled"; readonly n: number }
+  /** Past the primary, these workers have been told to join sockets to these rooms; each answers with `settled` of that number, before this or after. */
+  | ({ readonly t: "joining" } & Joining)
   | ({ readonly t: "beat" } & Beat)
   /** Answers `collect`, or is {@link UNASKED}: then it holds what has changed. The body is the snapshot as JSON. */
   | { readonly t: "metrics"; readonly id: number };
+
+export interface Joining {
+  readonly n: number;
+  readonly nsp: string;
+  readonly rooms: readonly string[];
+  readonly wids: readonly number[];
+}
 
 /** Answered by `known` of that `seq`. */
 export interface Interest {

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { DirectWriter } from "../lib/direct-writer.js";
 import { readDirectly } from "../lib/read-directly.js";
 import { Turn, type Ending } from "../lib/turn.js";
-import { encodeFrame, FrameReader, type OnFrame } from "./frame.js";
+import { apart, encodeFrame, FrameReader, type OnFrame } from "./frame.js";
 
 export interface WireHandler {
   /** @param frame the whole of it, where it is a plain event's */
@@ -41,16 +41,7 @@ export class Wire implements Ending {
     this.#maxQueueBytes = maxQueueBytes;
     this.#turn = turn;
     this.#writer = new DirectWriter(socket);
-    this.#onFrame = (header, body, frame) => {
-      try {
-        handler.onFrame(header, body, frame);
-      } catch (error) {
-        // The frames behind this one must not be lost with it: the error surfaces as an uncaught one of its own.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    };
+    this.#onFrame = apart((header, body, frame) => handler.onFrame(header, body, frame));
     const read = (chunk: Buffer): void => this.#read(chunk);
     if (!readDirectly(socket, read)) socket.on("data", read);
     else socket.resume();

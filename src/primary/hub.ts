@@ -7,12 +7,14 @@ import type { Inbound, LocalSide } from "../bus/local-side.js";
 import { deliveredFrame } from "../link/event-frame.js";
 import { encodeFrame } from "../link/frame.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
-import type { Deliver, DownMessage, InterestChange, Publish, Reply } from "../link/messages.js";
+import type { Deliver, DownMessage, InterestChange, Joining, Publish, Reply } from "../link/messages.js";
+import { occupiedKey, openKey, prefixKey, roomKey, type Board } from "../link/board.js";
 import { encodePayload } from "../link/payload.js";
 import type { LoggedEvent } from "../recovery/log-entry.js";
 import { Interest } from "../routing/interest.js";
 import { Anticipated } from "./anticipated.js";
 import { withoutSockets } from "./late-sieve.js";
+import { PendingJoins } from "./pending-joins.js";
 
 /** The hub's side of one worker's wire. */
 export interface HubPeer {
@@ -20,6 +22,8 @@ export interface HubPeer {
   readonly queueBytes: number;
   /** For what must arrive; small. */
   send(message: DownMessage): void;
+  /** The same, behind all that other workers have sent this one before now. */
+  sendBehind(message: DownMessage): void;
   /** False: the wire's bound is reached and the message was dropped. */
   offer(frame: readonly Buffer[]): boolean;
 }
@@ -68,9 +72,10 @@ export class Hub implements LocalSide {
   readonly #peers = new Map<number, HubPeer>();
   readonly #interest = new Interest<HubPeer>();
   readonly #counters: HubCounters;
-  readonly #pendingJoins = new PendingJoins();
+  readonly #pendingJoins = new PendingJoins<HubPeer>();
   readonly #anticipated = new Anticipated<HubPeer>();
 
+  #board: Board | undefined;
   #log: HubLog | undefined;
   #outside: Outside | undefined;
 
@@ -81,6 +86,11 @@ export class Hub implements LocalSide {
   /** Call before the first worker is added. */
   join(outside: Outside): void {
     this.#outside = outside;
+  }
+
+  /** Where workers are told who wants what, so that they need not pass here; call before the first worker is added. */
+  postOn(board: Board): void {
+    this.#board = board;
   }
 
   /** Turns recovery on; call before the first worker is added. */
@@ -99,7 +109,10 @@ export class Hub implements LocalSide {
   /** @param prefix what the ids of its sockets begin with; rooms of these names it does not report */
   add(peer: HubPeer, prefix?: string): void {
     this.#peers.set(peer.wid, peer);
-    if (prefix !== undefined) this.#interest.name(prefix, peer);
+    this.#board?.add(peer.wid);
+    if (prefix === undefined) return;
+    this.#interest.name(prefix, peer);
+    this.#board?.post(prefixKey(prefix), [peer]);
   }
 
   /** Call after everything the worker sent was passed to the hub: whoever waits for it then has its last reply. */
@@ -107,8 +120,9 @@ export class Hub implements LocalSide {
     if (!this.#peers.delete(peer.wid)) return;
     for (const nsp of this.#interest.remove(peer)) this.#outside?.closed(nsp);
     this.#pendingJoins.forget(peer);
+    this.#board?.remove(peer.wid);
     this.#outside?.gone(peer.wid);
-    for (const other of this.#peers.values()) other.send({ t: "gone", wid: peer.wid });
+    for (const other of this.#peers.values()) other.sendBehind({ t: "gone", wid: peer.wid });
   }
 
   onInterest(peer: HubPeer, seq: number, changes: readonly InterestChange[]): void {
@@ -117,9 +131,12 @@ export class Hub implements LocalSide {
         case "open":
           if (this.#interest.open(change[1], peer)) this.#outside?.opened(change[1]);
           break;
-        case "close":
+        case "close": {
+          const rooms = this.#board === undefined ? [] : this.#interest.roomsOf(change[1], peer);
           if (this.#interest.close(change[1], peer)) this.#outside?.closed(change[1]);
+          for (const room of rooms) this.#post(change[1], room);
           break;
+        }
         case "occupy":
           this.#interest.occupy(change[1], peer);
           break;
@@ -133,6 +150,7 @@ export class Hub implements LocalSide {
           this.#interest.leave(change[1], change[2], peer);
           break;
       }
+      this.#post(change[1], change[2]);
     }
     peer.send({ t: "known", seq, ...this.#log?.position });
   }
@@ -212,7 +230,28 @@ export class Hub implements LocalSide {
   }
 
   onSettled(peer: HubPeer, n: number): void {
-    this.#pendingJoins.settle(peer, n);
+    const settled = this.#pendingJoins.settle(peer, n);
+    for (const room of settled?.rooms ?? []) this.#post(settled?.nsp ?? "", room);
+  }
+
+  /** A worker has told others, past the hub, to join sockets to rooms. */
+  onJoining({ n, nsp, rooms, wids }: Joining): void {
+    for (const wid of wids) {
+      const peer = this.#peers.get(wid);
+      if (peer !== undefined) this.#pendingJoins.add(peer, n, nsp, rooms);
+    }
+    for (const room of rooms) this.#post(nsp, room);
+  }
+
+  /** @param room or without one, who has the namespace open and who has sockets in it */
+  #post(nsp: string, room?: string): void {
+    if (this.#board === undefined) return;
+    if (room !== undefined) {
+      this.#board.post(roomKey(nsp, room), this.#targets({ nsp, rooms: [room], to: "members" }));
+      return;
+    }
+    this.#board.post(openKey(nsp), this.#interest.opened(nsp));
+    this.#board.post(occupiedKey(nsp), this.#targets({ nsp, rooms: [], to: "members" }));
   }
 
   #targets({ nsp, rooms, to }: Pick<Publish, "nsp" | "rooms" | "to">): Set<HubPeer> {
@@ -269,48 +308,5 @@ export class Hub implements LocalSide {
   #passReply(wid: number, header: Extract<DownMessage, { t: "reply" }>, body: Buffer): void {
     const target = this.#peers.get(wid);
     if (target !== undefined && !target.offer(encodeFrame(header, body))) this.#counters.dropped(target);
-  }
-}
-
-/**
- * Joins that are on their way: `io.in("a").socketsJoin("b")` followed at once by `io.to("b").emit()` must reach the workers that have not
- * reported their new members yet. Until a worker says that such a message is settled, it counts as a member of the rooms to be joined.
- */
-class PendingJoins {
-  readonly #byPeer = new Map<HubPeer, { n: number; nsp: string; rooms: readonly string[] }[]>();
-  #n = 0;
-
-  /** The number of the next message, ever growing. */
-  next(): number {
-    return ++this.#n;
-  }
-
-  get isEmpty(): boolean {
-    return this.#byPeer.size === 0;
-  }
-
-  /** Only for what is on the wire: what was dropped is never settled. */
-  add(peer: HubPeer, n: number, nsp: string, rooms: readonly string[]): void {
-    const list = this.#byPeer.get(peer);
-    if (list === undefined) this.#byPeer.set(peer, [{ n, nsp, rooms }]);
-    else list.push({ n, nsp, rooms });
-  }
-
-  settle(peer: HubPeer, n: number): void {
-    const rest = this.#byPeer.get(peer)?.filter((pending) => pending.n > n);
-    if (rest === undefined) return;
-    if (rest.length === 0) this.#byPeer.delete(peer);
-    else this.#byPeer.set(peer, rest);
-  }
-
-  forget(peer: HubPeer): void {
-    this.#byPeer.delete(peer);
-  }
-
-  addMembers(nsp: string, rooms: readonly string[], into: Set<HubPeer>): void {
-    for (const [peer, list] of this.#byPeer) {
-      if (list.some((pending) => pending.nsp === nsp && pending.rooms.some((room) => rooms.includes(room))))
-        into.add(peer);
-    }
   }
 }

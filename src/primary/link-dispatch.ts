@@ -77,6 +77,9 @@ export function createDispatch({
       case "settled":
         hub.onSettled(link, message.n);
         break;
+      case "joining":
+        hub.onJoining(message);
+        break;
       case "beat":
         worker?.heard(message);
         break;

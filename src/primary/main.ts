@@ -8,6 +8,7 @@ import { redisSettings } from "../bus/node-redis.js";
 import type { Config } from "../config/config.js";
 import { sidPrefix } from "../routing/address.js";
 import { enginePathOf } from "../routing/request-line.js";
+import { HubTally } from "../telemetry/hub-tally.js";
 import { createLogger } from "../telemetry/log.js";
 import { NodeMetrics } from "../telemetry/node-metrics.js";
 import { createPrimaryMetrics } from "../telemetry/primary-metrics.js";
@@ -16,7 +17,7 @@ import { EntryDesk } from "./entry-desk.js";
 import { Fleet } from "./fleet.js";
 import { Front } from "./front.js";
 import { Hub } from "./hub.js";
-import { HubTally } from "./hub-tally.js";
+import { openDirectHub } from "./direct-hub.js";
 import { createDispatch } from "./link-dispatch.js";
 import { LinkServer } from "./link-server.js";
 import { MetricsCollector } from "./metrics-collector.js";
@@ -95,6 +96,8 @@ export async function startNode(
   const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);
+  const direct = openDirectHub(config, socketDir, log);
+  if (direct !== undefined) hub.postOn(direct.board);
 
   const entryDesk = new EntryDesk({ config, redis: redisSettings(config, "limpet-limits"), log, now });
   const supervisor: Supervisor = new Supervisor({
@@ -103,6 +106,7 @@ export async function startNode(
     uid,
     socketDir,
     hubPath,
+    direct: direct?.boot ?? null,
     log,
     now,
     handler: {
@@ -116,6 +120,7 @@ export async function startNode(
         if (cause !== undefined) metrics.workerRestarts.inc({ cause });
         if (worker.link === undefined) nodeMetrics.retire(worker.wid);
         rmSync(worker.listenPath, { force: true });
+        direct?.remove(worker.wid);
       },
       onHandedOver: (_worker, { acceptedAtMs }) => metrics.handoffSeconds.observe((now() - acceptedAtMs) / 1_000),
       onReturned: (connections) => front.reroute(connections),
@@ -131,6 +136,7 @@ export async function startNode(
     onLink: (link) => {
       supervisor.linked(link);
       const worker = supervisor.byWid(link.wid);
+      link.outlet = direct?.outlet(link.wid);
       hub.add(link, worker && sidPrefix({ node: nodeId, slot: worker.slot }));
       recovery?.add(link);
       link.send({ t: "siblings", list: supervisor.siblings });
@@ -149,6 +155,7 @@ export async function startNode(
       }),
       onClose: (link, error) => {
         hub.remove(link);
+        link.outlet?.close();
         recovery?.remove(link);
         entryDesk.remove(link);
         nodeMetrics.retire(link.wid);

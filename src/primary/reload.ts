@@ -16,8 +16,8 @@ export interface ReloadOptions {
 
 /** What workers take from the configuration; all the rest belongs to the primary, which a reload does not start anew. */
 const TAKEN = /^(app|workers|http\.|hub\.|engine\.|socketio\.)/;
-/** The front finds sessions by it. */
-const KEPT = new Set(["socketio.path"]);
+/** The front finds sessions by the first; by the second workers that are old and new reach each other. */
+const KEPT = new Set(["socketio.path", "hub.path"]);
 
 export class Reload {
   readonly #options: ReloadOptions;

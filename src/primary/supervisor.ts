@@ -5,7 +5,7 @@
 import path from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
-import type { Boot, Sibling } from "../link/messages.js";
+import type { Boot, Direct, Sibling } from "../link/messages.js";
 import { MAX_SLOTS } from "../routing/address.js";
 import { slotPortOf } from "../routing/slot-ports.js";
 import { forkWorker, type WorkerExit } from "./fork-worker.js";
@@ -37,6 +37,8 @@ export interface SupervisorOptions {
   /** Folder of this node's Unix sockets. */
   readonly socketDir: string;
   readonly hubPath: string;
+  /** As in {@link Boot}. */
+  readonly direct: Direct | null;
   readonly log: Logger;
   readonly handler: SupervisorHandler;
   readonly now: () => number;
@@ -220,7 +222,7 @@ export class Supervisor {
   }
 
   #fork(slot: number, config: Config): WorkerProcess {
-    const { nodeId, uid, socketDir, hubPath, log, now } = this.#options;
+    const { nodeId, uid, socketDir, hubPath, direct, log, now } = this.#options;
     const wid = this.#nextWid++;
     const boot: Boot = {
       type: "limpet:boot",
@@ -232,6 +234,7 @@ export class Supervisor {
       hubPath,
       listenPath: path.join(socketDir, `w${wid}.sock`),
       slotPort: slotPortOf(this.#options.config, slot),
+      direct,
     };
     const handler = { ...this.#options.handler, onExit: this.#onExit };
     const worker = forkWorker(boot, handler, log, now);

@@ -1,7 +1,9 @@
 /** The primary's end of one worker's wire. */
 import type { Socket } from "node:net";
 import type { Turn } from "../lib/turn.js";
+import { encodeFrame } from "../link/frame.js";
 import type { DownMessage, UpMessage } from "../link/messages.js";
+import type { Outlet } from "../link/outlet.js";
 import { Wire } from "../link/wire.js";
 import type { HubPeer } from "./hub.js";
 
@@ -22,6 +24,8 @@ export interface WorkerLinkHandler {
 export class WorkerLink implements HubPeer {
   readonly wid: number;
   readonly #wire: Wire;
+  /** Where it hears from its siblings, where that is past the primary. */
+  outlet: Outlet | undefined;
 
   constructor(wid: number, wire: Wire) {
     this.wid = wid;
@@ -34,6 +38,15 @@ export class WorkerLink implements HubPeer {
 
   send(message: DownMessage, body?: Buffer): void {
     this.#wire.send(message, body);
+  }
+
+  sendBehind(message: DownMessage): void {
+    if (this.outlet === undefined) {
+      this.#wire.send(message);
+      return;
+    }
+    this.outlet.keep(encodeFrame(message));
+    this.outlet.flush();
   }
 
   offer(frame: readonly Buffer[]): boolean {

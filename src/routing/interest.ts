@@ -70,6 +70,14 @@ export class Interest<Member extends object> {
     if (rooms !== undefined) removeFrom(rooms, room, member);
   }
 
+  /** The rooms of that namespace in which it has reported members. */
+  roomsOf(nsp: string, member: Member): string[] {
+    const rooms = this.#namespaces.get(nsp)?.rooms ?? [];
+    return [...rooms].flatMap(([room, present]) =>
+      present === member || (present instanceof Set && present.has(member)) ? [room] : [],
+    );
+  }
+
   /** Forgets a member everywhere. @returns the namespaces that went with it */
   remove(member: Member): string[] {
     for (const [prefix, named] of this.#named) if (named === member) this.#named.delete(prefix);

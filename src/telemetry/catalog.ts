@@ -268,7 +268,7 @@ export const primaryCatalog = {
   hubMessages,
   hubQueueBytes: {
     name: "limpet_hub_queue_bytes",
-    help: "Bytes that wait in the primary for a worker to take them, by its slot.",
+    help: "Bytes that wait for a worker to take them, by its slot: in the primary, and in the other workers as of their last word, a second ago at most.",
     type: "gauge",
     unit: "bytes",
     labels: { worker: null },

@@ -2,17 +2,8 @@
  * A worker's end of the link: tells the hub what this worker is interested in, publishes, asks, and hands what arrives to the adapters.
  */
 import type { EntryAnswer, Refused } from "../access/refusals.js";
-import { encodeFrame, encodePublishedEvent } from "../link/frame.js";
-import type {
-  Beat,
-  Deliver,
-  DownMessage,
-  Publish,
-  RemoteNode,
-  Sibling,
-  StopOptions,
-  UpMessage,
-} from "../link/messages.js";
+import { encodeFrame } from "../link/frame.js";
+import type { Beat, Deliver, DownMessage, RemoteNode, Sibling, StopOptions, UpMessage } from "../link/messages.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { RecoveryDown, RecoveryUp, Unicast } from "../link/recovery-messages.js";
 import { decodePayload, encodePayload, type EventOptions, type Payload } from "../link/payload.js";
@@ -20,6 +11,7 @@ import { Deliveries, requestIdOf, type DeliveryHandler, type PortAdapter } from 
 import { InterestReport } from "./interest-report.js";
 import type { JoinGate } from "./join-gate.js";
 import type { ChangeBatch } from "./recovery/change-report.js";
+import type { HubRoute, PublishHeader } from "./hub-route.js";
 import { Questions } from "./questions.js";
 import type { RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
@@ -56,7 +48,7 @@ export interface PortHandler extends DeliveryHandler {
 
 export class HubPort {
   readonly #wire: PortWire;
-  readonly #events: Pick<PortWire, "offer">;
+  readonly #route: HubRoute;
   readonly #handler: PortHandler;
   readonly #adapters = new Map<string, PortAdapter>();
   readonly #requests = new Requests();
@@ -68,18 +60,30 @@ export class HubPort {
   #recovery: PortRecovery | undefined;
 
   /**
-   * @param events where plain events leave
+   * @param route how other workers are reached
    * @param prefix as of {@link InterestReport}
    */
-  constructor(wire: PortWire, events: Pick<PortWire, "offer">, gate: JoinGate, handler: PortHandler, prefix?: string) {
+  constructor(wire: PortWire, route: HubRoute, gate: JoinGate, handler: PortHandler, prefix?: string) {
     this.#wire = wire;
-    this.#events = events;
-    this.#interest = new InterestReport(
+    this.#route = route;
+    const interest = new InterestReport(
       (message, body) => this.#send(message, body),
       gate,
       () => this.#recovery?.takeChanges(),
+      (seq) => route.onKnown(seq),
       prefix,
     );
+    this.#interest = interest;
+    route.attach({
+      get unknownJoins() {
+        return interest.lastUnknown;
+      },
+      get nextBatch() {
+        return interest.next;
+      },
+      holdEveryone: (batch) => gate.holdEveryone(batch),
+      expect: (req, wids) => this.#requests.expect(req, wids),
+    });
     this.#handler = handler;
     this.#deliveries = new Deliveries(this.#adapters, handler, (from, nsp, requestId) =>
       this.reply(from, nsp, NOTHING, { requestId }),
@@ -147,14 +151,15 @@ export class HubPort {
    * @returns false where the wire is full: the message was dropped and counted
    * @throws TypeError where the payload cannot be serialised (a BigInt, a cycle)
    */
-  publish(message: Omit<Publish, "t" | "bin">, data: object): boolean {
+  publish(message: PublishHeader, data: object): boolean {
     return this.publishPayload(message, encodePayload(data));
   }
 
   /** The same, of a payload that is serialised already. */
-  publishPayload(message: Omit<Publish, "t" | "bin">, { bin, body }: Payload): boolean {
-    if (!this.#offer({ t: "publish", ...message, bin }, body)) return false;
-    // The hub counts the receivers as members once it has read this; it answers what follows with `known`.
+  publishPayload(message: PublishHeader, payload: Payload): boolean {
+    this.#interest.flush();
+    if (!this.#route.publish(message, payload)) return false;
+    // The hub counts the receivers as members once it has read of this; it answers what follows with `known`.
     if (message.joins !== undefined) this.#interest.holdEveryone();
     return true;
   }
@@ -166,12 +171,13 @@ export class HubPort {
    */
   publishEvent(nsp: string, args: string, opts: EventOptions, seq?: number): void {
     this.#interest.flush();
-    if (!this.#events.offer(encodePublishedEvent(nsp, args, opts, seq))) this.#handler.onDropped();
+    this.#route.publishEvent(nsp, args, opts, seq);
   }
 
   /** Copies into the log what goes to one client. @param body as that of a publish */
   unicast(header: Omit<Unicast, "t">, body: Buffer | string): void {
-    this.#offer({ t: "unicast", ...header }, body);
+    this.#interest.flush();
+    if (!this.#wire.offer(encodeFrame({ t: "unicast", ...header } satisfies Unicast, body))) this.#handler.onDropped();
   }
 
   /** Sends a word of recovery behind all that has changed. */
@@ -188,6 +194,7 @@ export class HubPort {
   /** Sends what was published in this turn of the event loop. */
   flush(): void {
     this.#wire.flush();
+    this.#route.flush();
   }
 
   /** @returns the id that {@link publish} must carry as `req` and in the payload */
@@ -209,10 +216,8 @@ export class HubPort {
       this.#handler.onUnserializable(error);
       return;
     }
-    const { bin, body } = payload;
     this.#interest.flush();
-    if (!this.#wire.offer(encodeFrame({ t: "reply", to, nsp, type, bin } satisfies UpMessage, body)))
-      this.#handler.onDropped();
+    this.#route.reply({ to, nsp, type }, payload);
   }
 
   /** Workers of the node, this one among them, that have the namespace open. */
@@ -274,6 +279,7 @@ export class HubPort {
         this.#requests.expect(message.req, message.wids);
         break;
       case "gone":
+        this.#route.onGone(message.wid);
         this.#requests.gone(message.wid);
         break;
       case "counted":
@@ -309,13 +315,6 @@ export class HubPort {
         this.#send({ t: "settled", n: message.settle });
       }
     }
-  }
-
-  #offer(header: Publish | Unicast, body: Buffer | string): boolean {
-    this.#interest.flush();
-    if (this.#wire.offer(encodeFrame(header, body))) return true;
-    this.#handler.onDropped();
-    return false;
   }
 
   #send(message: UpMessage, body?: Buffer): void {

@@ -17,17 +17,22 @@ export class InterestReport {
   /** Number the next batch of changes will carry. */
   #seq = 1;
   #known = 0;
+  /** Number of the last batch with a join in it. */
+  #lastJoin = 0;
   /** Joins the hub does not know of yet: namespace and room, or the namespace that got its first socket, to the batch they are in. */
   readonly #unknownJoins = new Map<string, number>();
   readonly #prefix: string | undefined;
+  readonly #onKnown: (seq: number) => void;
 
-  /** @param prefix what the ids of this worker's sockets begin with, which the hub knows: rooms of these names are not reported */
+  /** @param onKnown called before anybody hears that the hub knows @param prefix what the ids of this worker's sockets begin with, which the hub knows: rooms of these names are not reported */
   constructor(
     send: (message: UpMessage, body?: Buffer) => void,
     gate: JoinGate,
     takeSessions: () => ChangeBatch | undefined,
+    onKnown: (seq: number) => void,
     prefix: string | undefined,
   ) {
+    this.#onKnown = onKnown;
     this.#prefix = prefix;
     this.#send = send;
     this.#gate = gate;
@@ -49,6 +54,7 @@ export class InterestReport {
   occupy(nsp: string): void {
     this.add(["occupy", nsp]);
     this.#unknownJoins.set(nsp, this.#seq);
+    this.#lastJoin = this.#seq;
   }
 
   vacate(nsp: string): void {
@@ -60,6 +66,7 @@ export class InterestReport {
     if (this.#isOwn(room)) return;
     this.add(["join", nsp, room]);
     this.#unknownJoins.set(roomKey(nsp, room), this.#seq);
+    this.#lastJoin = this.#seq;
   }
 
   leave(nsp: string, room: string): void {
@@ -76,6 +83,16 @@ export class InterestReport {
     this.#changes = [];
     if (sessions === undefined) this.#send({ t: "interest", seq: this.#seq++, changes });
     else this.#send({ t: "interest", seq: this.#seq++, changes, sessions: sessions.changes }, sessions.body);
+  }
+
+  /** Number of the last batch of which the hub does not know and that has a join in it; 0: it knows of every join. */
+  get lastUnknown(): number {
+    return this.#lastJoin > this.#known ? this.#lastJoin : 0;
+  }
+
+  /** Number that the next batch will carry. */
+  get next(): number {
+    return this.#seq;
   }
 
   /** Number of the batch that tells the hub of that room, or without one, or for a room of its own, of the namespace's first socket; 0: it knows. */
@@ -111,6 +128,7 @@ export class InterestReport {
       if (unknown > seq) break;
       this.#unknownJoins.delete(key);
     }
+    this.#onKnown(seq);
     this.#gate.release(seq);
   }
 

@@ -80,9 +80,9 @@ export class JoinGate {
     return this.#everyone !== 0 || (this.#held.size > 0 && this.#held.has(sid));
   }
 
-  /** For a join of sockets elsewhere: any of this worker's clients may be the one that is told of it. */
+  /** For what others are told of before the hub knows: any of this worker's clients may be the one that hears of it. */
   holdEveryone(seq: number): void {
-    this.#everyone = seq;
+    if (seq > this.#everyone) this.#everyone = seq;
   }
 
   /** The hub knows of every change up to `seq`. */

@@ -25,11 +25,13 @@ import { Turn } from "../lib/turn.js";
 import { Wire } from "../link/wire.js";
 import { sidPrefix } from "../routing/address.js";
 import { createAppMetrics } from "../telemetry/app-metrics.js";
+import { HubTally } from "../telemetry/hub-tally.js";
 import { createLogger } from "../telemetry/log.js";
 import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
 import { BoundedLog } from "../telemetry/bounded-log.js";
 import { AppError, loadApp, runApp } from "./app-loader.js";
 import { createBounds } from "./bounds.js";
+import { openDirectHub } from "./direct-hub.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
 import { Entrance } from "./entrance.js";
@@ -40,6 +42,7 @@ import { HubPort, type PortHandler } from "./hub-port.js";
 import type { RecoverableSocket } from "./internals.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
+import { PrimaryRoute } from "./primary-route.js";
 import { Provenance } from "./provenance.js";
 import { createRecovery } from "./recovery/create.js";
 import { RemoteNodes } from "./remote-nodes.js";
@@ -82,6 +85,7 @@ async function startWorker({
   hubPath,
   listenPath,
   slotPort,
+  direct,
 }: Boot): Promise<void> {
   const config: Config = deepFreeze(given);
   const log = createLogger({ level: config.log.level, node: nodeId, worker: slot });
@@ -103,9 +107,27 @@ async function startWorker({
     answerMs: answerMsOf(config),
     seek: () => port.seekNodes(),
   });
+  const turn = new Turn();
+  const prefix = sidPrefix({ node: nodeId, slot });
+  const { writePath, batchMs } = config.engine;
+  const writes = writePath === "turn" ? new WriteTurn({ turn, batchMs, beforeWrite: () => port.flush() }) : undefined;
+  const hubTally = new HubTally();
+  const directHub =
+    direct &&
+    openDirectHub({
+      direct,
+      wid,
+      prefix,
+      turn,
+      writes,
+      maxQueueBytes: config.hub.maxQueueBytes,
+      tally: hubTally,
+      siblingCount: () => siblings.count,
+      tellPrimary: (message) => wire.send(message),
+      onMessage: (message, body) => port.onMessage(message, body),
+    });
   const link = connect(hubPath);
   await once(link, "connect");
-  const turn = new Turn();
   const wire: Wire = new Wire(
     link,
     {
@@ -120,14 +142,13 @@ async function startWorker({
     turn,
   );
   wire.send({ t: "hello", wid } satisfies UpMessage);
-  const prefix = sidPrefix({ node: nodeId, slot });
   const hubHandler: PortHandler = {
     onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
     onFull: (full) => (entrance.isFull = full),
     onCollect: (id) => void sendMetrics(id),
     onStop: ({ drain }) => void stop(drain),
-    onDropped: () => metrics.hubMessages.inc({ outcome: "dropped" }),
+    onDropped: () => hubTally.dropped(),
     onListenerError: (error) => onAppError(error, "a listener of the app failed at a message of another server"),
     onUnreadable: (error) => {
       metrics.busSkipped.inc();
@@ -135,10 +156,9 @@ async function startWorker({
     },
     onUnserializable: (error) => onAppError(error, "an answer for another worker cannot be serialised"),
   };
-  const { writePath, batchMs } = config.engine;
-  const writes = writePath === "turn" ? new WriteTurn({ turn, batchMs, beforeWrite: () => port.flush() }) : undefined;
   const events = writes === undefined ? wire : new EventOutlet(wire, writes);
-  const port: HubPort = new HubPort(wire, events, gate, hubHandler, prefix);
+  const route = directHub?.route ?? new PrimaryRoute(wire, events, () => hubTally.dropped());
+  const port: HubPort = new HubPort(wire, route, gate, hubHandler, prefix);
 
   const recovery = createRecovery({ config, uid, wid, port, gate, metrics, log });
 
@@ -235,6 +255,7 @@ async function startWorker({
       lagMs: loopLag.recentMaxMs(BEAT_MS),
       standingLagMs: loopLag.standingMs,
       connections: { ...watch.connections },
+      waiting: directHub?.route.waiting ?? [],
     });
     if (++beats % BEATS_PER_REPORT === 0) void reportChanges();
   });
@@ -249,6 +270,7 @@ async function startWorker({
     try {
       for (const transport of ["polling", "websocket"] as const)
         metrics.connections.set({ transport }, watch.connections[transport]);
+      hubTally.addTo(metrics);
       port.metrics(id, await metrics.snapshot());
     } catch (error) {
       onAppError(error, "a metric could not be collected");
@@ -256,6 +278,7 @@ async function startWorker({
   }
   async function reportChanges(): Promise<void> {
     try {
+      hubTally.addTo(metrics);
       const changed = await metrics.changes();
       if (changed !== undefined && !finished) port.metrics(UNASKED, changed);
     } catch (error) {
@@ -283,6 +306,8 @@ async function startWorker({
     remoteNodes.close();
     await sendMetrics(UNASKED);
     port.report();
+    await Promise.race([directHub?.route.drained(), delay(STOP_GRACE_MS)]);
+    directHub?.close();
     wire.end();
   }
 }

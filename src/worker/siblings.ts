@@ -16,6 +16,10 @@ export class Siblings {
     );
   }
 
+  get count(): number {
+    return this.#routes.size;
+  }
+
   /** @returns undefined where the worker is known to live no more */
   route(slot: number): Route | undefined {
     return this.#routes.get(slot)?.route;

@@ -11,7 +11,13 @@ test("a worker whose wire is full owes an answer to what other nodes ask", () =>
     skipped: () => undefined,
     dropped: () => void counts.dropped++,
   });
-  const peers = [1, 2].map((wid): HubPeer => ({ wid, queueBytes: 0, send: () => undefined, offer: () => wid === 1 }));
+  const peers = [1, 2].map((wid): HubPeer => ({
+    wid,
+    queueBytes: 0,
+    send: () => undefined,
+    sendBehind: () => undefined,
+    offer: () => wid === 1,
+  }));
   for (const peer of peers) {
     hub.add(peer);
     hub.onInterest(peer, 1, [

@@ -19,6 +19,10 @@ class Peer implements HubPeer {
     // What must arrive is not the subject.
   }
 
+  sendBehind(): void {
+    // Nor is this.
+  }
+
   offer(frame: readonly Buffer[]): boolean {
     if (this.isFull) return false;
     this.#reader.push(Buffer.concat(frame), (header, body, whole) => {

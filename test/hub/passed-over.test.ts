@@ -12,7 +12,13 @@ function start(): { readonly hub: Hub; readonly peers: readonly [HubPeer, HubPee
     skipped: (copies) => void (skipped += copies),
     dropped: () => undefined,
   });
-  const peerOf = (wid: number): HubPeer => ({ wid, queueBytes: 0, send: () => undefined, offer: () => true });
+  const peerOf = (wid: number): HubPeer => ({
+    wid,
+    queueBytes: 0,
+    send: () => undefined,
+    sendBehind: () => undefined,
+    offer: () => true,
+  });
   const peers = [peerOf(1), peerOf(2)] as const;
   for (const peer of peers) {
     hub.add(peer);
@@ -62,7 +68,13 @@ test("sockets that are about to join are waited for", () => {
 test("a socket's id is its worker's, though nobody has reported it", () => {
   const { hub } = start();
   const prefix = sidPrefix({ node: 1, slot: 5 });
-  const peer: HubPeer = { wid: 3, queueBytes: 0, send: () => undefined, offer: () => true };
+  const peer: HubPeer = {
+    wid: 3,
+    queueBytes: 0,
+    send: () => undefined,
+    sendBehind: () => undefined,
+    offer: () => true,
+  };
   hub.add(peer, prefix);
   const id = createSid(prefix);
   hub.onInterest(peer, 1, [["open", "/"]]);

@@ -13,6 +13,7 @@ import { createLogger } from "../../src/telemetry/log.js";
 import { createWorkerMetrics, type WorkerMetrics } from "../../src/telemetry/worker-metrics.js";
 import { createBounds, type Bounds } from "../../src/worker/bounds.js";
 import { Engine } from "../../src/worker/engine.js";
+import { PrimaryRoute } from "../../src/worker/primary-route.js";
 import { HubPort, type PortHandler, type PortWire } from "../../src/worker/hub-port.js";
 import { createIoServer } from "../../src/worker/io-server.js";
 import { Turn } from "../../src/lib/turn.js";
@@ -108,7 +109,7 @@ export async function startGatedServer(
     onDropped: ignore,
     onUnserializable: ignore,
   };
-  const port: HubPort = new HubPort(wire, wire, gate, handler, prefix);
+  const port: HubPort = new HubPort(wire, new PrimaryRoute(wire, wire, ignore), gate, handler, prefix);
   const turn =
     writePath === "turn" ? new WriteTurn({ turn: new Turn(), batchMs, beforeWrite: () => port.flush() }) : undefined;
   const engine: Engine = new Engine(toServerOptions(socketio), prefix, gate, bounds.polling, turn);

@@ -1,0 +1,71 @@
+/**
+ * Named pipes, which many processes write to and one reads. The kernel keeps what they write in the order in which it was written, whoever wrote it, and never mixes
+ * two writes of up to {@link ATOMIC_BYTES}: so what was written after something else was read, or after somebody was told of it, is read after it.
+ */
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { readDirectly } from "./read-directly.js";
+
+/** PIPE_BUF of Linux. Elsewhere it is less. */
+export const ATOMIC_BYTES = 4096;
+
+/**
+ * Node has no call for it.
+ * @throws Error where it cannot be made, or `mkfifo` is not installed
+ */
+export function makeFifo(path: string): void {
+  execFileSync("mkfifo", ["-m", "600", path], { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+/**
+ * Reads what others write, until it is closed.
+ * @param onBytes gets bytes that are its own
+ * @returns what closes it
+ */
+export function readFifo(path: string, onBytes: (bytes: Buffer) => void): () => void {
+  // For writing too: it does not end when the last writer does, and can be opened where there is none yet.
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  if (readDirectly(socket, onBytes)) socket.resume();
+  else socket.on("data", onBytes);
+  return () => void socket.destroy();
+}
+
+/** What became of a write: `full` can be tried again, `gone` has no reader any more. */
+export type Written = "written" | "full" | "gone";
+
+export class FifoWriter {
+  #fd: number | undefined;
+
+  /** Where nobody reads it any more, or it is no more, every write is `gone`. @throws Error where it cannot be opened for another reason */
+  constructor(path: string) {
+    try {
+      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (!isOneOf(error, "ENXIO", "ENOENT")) throw error;
+    }
+  }
+
+  /** All of it or nothing. @param length up to {@link ATOMIC_BYTES} */
+  write(bytes: Buffer, length: number): Written {
+    if (this.#fd === undefined) return "gone";
+    try {
+      writeSync(this.#fd, bytes, 0, length);
+      return "written";
+    } catch (error) {
+      if (isOneOf(error, "EAGAIN")) return "full";
+      if (!isOneOf(error, "EPIPE")) throw error;
+      this.close();
+      return "gone";
+    }
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+const isOneOf = (error: unknown, ...codes: string[]): boolean =>
+  codes.includes((error as NodeJS.ErrnoException).code ?? "");

@@ -32,11 +32,13 @@ export function readFifo(path: string, onBytes: (bytes: Buffer) => void): () => 
   return () => void socket.destroy();
 }
 
-/** What became of a write: `full` can be tried again, `gone` has no reader any more. */
+/** What became of a write: where the pipe is `full` nothing of it is written, and {@link FifoWriter.writeLater} is next; `gone`: nobody reads any more. */
 export type Written = "written" | "full" | "gone";
 
 export class FifoWriter {
   #fd: number | undefined;
+  /** Waits for room; made when the pipe is full for the first time. */
+  #socket: Socket | undefined;
 
   /** Where nobody reads it any more, or it is no more, every write is `gone`. @throws Error where it cannot be opened for another reason */
   constructor(path: string) {
@@ -61,9 +63,29 @@ export class FifoWriter {
     }
   }
 
+  /**
+   * Writes as soon as there is room. Nothing else may be written until then.
+   * @param bytes up to {@link ATOMIC_BYTES}, not to be changed
+   */
+  writeLater(bytes: Buffer, onDone: (result: "written" | "gone") => void): void {
+    const socket = (this.#socket ??= this.#waiting());
+    socket.write(bytes, (error) => {
+      if (error) this.close();
+      onDone(error ? "gone" : "written");
+    });
+  }
+
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    if (this.#socket !== undefined) this.#socket.destroy();
+    else if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+
+  #waiting(): Socket {
+    const socket = new Socket({ fd: this.#fd, readable: false, writable: true });
+    // Whoever waits for the write is told.
+    socket.on("error", () => undefined);
+    return socket;
   }
 }
 

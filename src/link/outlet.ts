@@ -1,24 +1,39 @@
 /**
  * What one process writes to a worker's inlet ({@link ./inlet.ts}): frames in order, as many of them in one write as the kernel takes whole, and a bound on what may
- * wait. What waits, because the worker does not read, is tried again every few milliseconds.
+ * wait for a worker that does not read.
  */
+import { copyOf } from "../lib/copy-of.js";
 import { ATOMIC_BYTES, type FifoWriter } from "../lib/fifo.js";
 import { CHUNK_HEAD_BYTES } from "./inlet.js";
 
-const RETRY_MS = 2;
+/** So many that are written stay in the queue at most: to take them out costs as much as there are behind them. */
+const KEPT_BUFFERS = 4096;
+
+const WRITTEN: Buffer = Buffer.alloc(0);
 
 /** One for all: it is filled and written without a pause between. */
 const chunk = Buffer.allocUnsafeSlow(ATOMIC_BYTES);
+
+interface Filled {
+  /** Where the chunk ends. */
+  readonly end: number;
+  /** How many buffers of the queue it has to their end. */
+  readonly count: number;
+  /** How much of the one behind them. */
+  readonly written: number;
+}
 
 export class Outlet {
   readonly #wid: number;
   readonly #pipe: FifoWriter;
   readonly #maxQueueBytes: number;
   #queue: Buffer[] = [];
+  /** Those before this one are written. */
+  #head = 0;
   /** Of the first in the queue, what is written. */
   #written = 0;
   #queueBytes = 0;
-  #retry: NodeJS.Timeout | undefined;
+  #isWaiting = false;
   #isGone = false;
 
   /** @param wid of who writes */
@@ -55,26 +70,21 @@ export class Outlet {
 
   /** Writes what is queued, as far as the worker reads. */
   flush(): void {
-    // Until then the pipe is as full as it was.
-    if (this.#retry !== undefined) return;
-    while (this.#queue.length > 0) {
+    while (this.#head < this.#queue.length && !this.#isWaiting) {
       const next = this.#fill();
       const result = this.#pipe.write(chunk, next.end);
-      if (result === "full") {
-        this.#retry = setTimeout(() => {
-          this.#retry = undefined;
+      if (result === "written") this.#wrote(next);
+      else if (result === "gone") this.#forget();
+      else {
+        this.#isWaiting = true;
+        this.#pipe.writeLater(copyOf(chunk, next.end), (later) => {
+          this.#isWaiting = false;
+          if (this.#isGone) return;
+          if (later === "gone") this.#forget();
+          else this.#wrote(next);
           this.flush();
-        }, RETRY_MS);
-        return;
+        });
       }
-      if (result === "gone") {
-        this.#forget();
-        return;
-      }
-      this.#queueBytes -= next.end - CHUNK_HEAD_BYTES;
-      this.#written = next.written;
-      if (next.count === this.#queue.length) this.#queue = [];
-      else if (next.count > 0) this.#queue.splice(0, next.count);
     }
   }
 
@@ -83,12 +93,24 @@ export class Outlet {
     this.#pipe.close();
   }
 
-  /** Fills the chunk from the queue. @returns where it ends, how many buffers it has to their end, and how much of the one behind them */
-  #fill(): { readonly end: number; readonly count: number; readonly written: number } {
+  #wrote({ end, count, written }: Filled): void {
+    this.#queueBytes -= end - CHUNK_HEAD_BYTES;
+    this.#written = written;
+    // What is written is not kept in memory by the queue.
+    this.#queue.fill(WRITTEN, this.#head, (this.#head += count));
+    if (this.#head < this.#queue.length && this.#head < KEPT_BUFFERS) return;
+    this.#queue = this.#head === this.#queue.length ? [] : this.#queue.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** Fills the chunk from the queue. */
+  #fill(): Filled {
     let end = CHUNK_HEAD_BYTES;
     let count = 0;
     let written = this.#written;
-    for (const buffer of this.#queue) {
+    for (let at = this.#head; at < this.#queue.length && end < ATOMIC_BYTES; at++) {
+      const buffer = this.#queue[at];
+      if (buffer === undefined) break;
       const length = Math.min(buffer.length - written, ATOMIC_BYTES - end);
       chunk.set(written === 0 && length === buffer.length ? buffer : buffer.subarray(written, written + length), end);
       end += length;
@@ -96,7 +118,6 @@ export class Outlet {
       if (written < buffer.length) break;
       count++;
       written = 0;
-      if (end === ATOMIC_BYTES) break;
     }
     chunk.writeUInt32BE(this.#wid, 0);
     chunk.writeUInt16BE(end - CHUNK_HEAD_BYTES, 4);
@@ -106,8 +127,7 @@ export class Outlet {
   #forget(): void {
     this.#isGone = true;
     this.#queue = [];
+    this.#head = 0;
     this.#queueBytes = 0;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
   }
 }

@@ -3,10 +3,10 @@ import type { BusState } from "../bus/bus-health.js";
 import type { HubTally } from "../telemetry/hub-tally.js";
 import type { NodeMetrics } from "../telemetry/node-metrics.js";
 import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
+import { hubQueuesOf } from "./hub-queues.js";
 import type { MetricsCollector } from "./metrics-collector.js";
 import type { RecoveryState } from "./recovery.js";
 import type { Supervisor } from "./supervisor.js";
-import type { WorkerProcess } from "./worker-process.js";
 
 export interface ScrapeParts {
   readonly supervisor: Supervisor;
@@ -37,22 +37,15 @@ export async function scrape({
   };
   for (const { state } of supervisor.workers) states[state] = (states[state] ?? 0) + 1;
   metrics.setWorkers(states);
-  setHubQueues(metrics, supervisor.workers);
+  metrics.hubQueueBytes.reset();
+  const queues = hubQueuesOf(supervisor.workers);
+  for (const { slot, wid } of supervisor.workers) {
+    const bytes = queues.get(wid);
+    if (bytes !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, bytes);
+  }
   setBus(metrics, bus);
   setRecovery(metrics, recovery);
   return await nodeMetrics.render(await metrics.snapshot());
-}
-
-/** What waits for a worker in the primary, and in its siblings as they said last. */
-function setHubQueues({ hubQueueBytes }: PrimaryMetrics, workers: readonly WorkerProcess[]): void {
-  const elsewhere = new Map<number, number>();
-  for (const [wid, bytes] of workers.flatMap(({ beat }) => beat?.waiting ?? []))
-    elsewhere.set(wid, (elsewhere.get(wid) ?? 0) + bytes);
-  hubQueueBytes.reset();
-  for (const { slot, wid, link } of workers) {
-    if (link === undefined) continue;
-    hubQueueBytes.set({ worker: String(slot) }, link.queueBytes + (elsewhere.get(wid) ?? 0));
-  }
 }
 
 /** A node without Redis has no series of it: one of 0 would look like an outage. */

@@ -1,4 +1,5 @@
 /** What the node says of itself: readiness, and its workers one by one. */
+import { hubQueuesOf } from "./hub-queues.js";
 import type { Readiness, WorkerInfo } from "./ops-server.js";
 import type { BusState } from "../bus/bus-health.js";
 import type { Supervisor } from "./supervisor.js";
@@ -29,6 +30,7 @@ export function readinessOf(
 
 /** @param nowMs on the supervisor's clock */
 export function workerInfosOf(supervisor: Supervisor, nowMs: number): WorkerInfo[] {
+  const queues = hubQueuesOf(supervisor.workers);
   return supervisor.workers.map((worker) => ({
     slot: worker.slot,
     pid: worker.pid,
@@ -40,6 +42,6 @@ export function workerInfosOf(supervisor: Supervisor, nowMs: number): WorkerInfo
     lagMs: worker.beat?.lagMs ?? 0,
     restarts: supervisor.restartsOf(worker.slot),
     startedAt: new Date(performance.timeOrigin + worker.startedAtMs).toISOString(),
-    queueBytes: worker.link?.queueBytes ?? 0,
+    queueBytes: queues.get(worker.wid) ?? 0,
   }));
 }

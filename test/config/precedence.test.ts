@@ -32,7 +32,7 @@ test("without any source every value is its default", () => {
         userConnectsPerMinute: null,
       },
       http: { headersTimeoutMs: 20_000, requestTimeoutMs: 120_000, keepAliveTimeoutMs: 75_000 },
-      hub: { maxQueueBytes: 67_108_864, requestTimeoutMs: 5000, maxNamespaces: 20_000 },
+      hub: { path: "direct", maxQueueBytes: 67_108_864, requestTimeoutMs: 5000, maxNamespaces: 20_000 },
       engine: { writePath: "turn", batchMs: 0 },
       recovery: {
         enabled: true,
@@ -137,6 +137,7 @@ test("every key can be set by its variable", () => {
     advertise: ["gateway-1.example:3000", "gateway-1.example:3000"],
     "redis.url": ["redis+sentinel://a:1,b:2/main", "redis+sentinel://a:1,b:2/main"],
     "engine.writePath": ["stock", "stock"],
+    "hub.path": ["primary", "primary"],
     "client.slowPolicy": ["drop-volatile", "drop-volatile"],
     "client.maxBufferedBytes": ["1000001", 1_000_001],
     "access.trustedProxies": ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],

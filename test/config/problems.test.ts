@@ -86,7 +86,7 @@ const nearMisses: [text: string, hint: string][] = [
   ["front:\n  max_request_line_bytes: 512", "did you mean front.maxRequestLineBytes?"],
   ["font:\n  maxPendingHandoffs: 5", "did you mean front?"],
   ["socketio:\n  pingIntervall: 5", "did you mean socketio.pingInterval?"],
-  ["hub:\n  zebra: 5", "the keys of hub are maxQueueBytes, requestTimeoutMs, maxNamespaces"],
+  ["hub:\n  zebra: 5", "the keys of hub are path, maxQueueBytes, requestTimeoutMs, maxNamespaces"],
   ["__proto__: 5", "the keys are app, port, "],
 ];
 

@@ -221,8 +221,12 @@ export async function startNode(
     const port = await front.listen(config.port, config.host);
     await fleet?.announce(port);
     phase = "serving";
+    const way = direct === undefined ? "primary" : "direct";
     const bus = isListening === undefined ? {} : { bus: isListening ? "up" : "down" };
-    log.info({ port, opsPort: ops.port, workers: config.workers, pid: process.pid, version, ...bus }, "ready");
+    log.info(
+      { port, opsPort: ops.port, workers: config.workers, pid: process.pid, version, hub: way, ...bus },
+      "ready",
+    );
     return { port, opsPort: ops.port, stop, reload: (next) => reload.run(next) };
   } catch (error) {
     await stop();

@@ -48,9 +48,13 @@ export interface Fleet {
   readonly members: readonly Member[];
 }
 
+/** The ways from worker to worker. What a file of tests shows of one, a file in `primary-path/` shows of the other. */
+export type HubPath = "direct" | "primary";
+
 /** Starts a node of 3 workers, unless told, and puts a client on each. */
-export async function startFleet(scope: Scope, { workers = 3, ...options }: NodeOptions = {}): Promise<Fleet> {
-  const node = await startNode({ app: APP, workers, ...options }, scope);
+export async function startFleet(scope: Scope, { workers = 3, env, ...options }: NodeOptions = {}): Promise<Fleet> {
+  const hubPath: HubPath = process.env["TEST_HUB_PATH"] === "primary" ? "primary" : "direct";
+  const node = await startNode({ app: APP, workers, env: { LIMPET_HUB_PATH: hubPath, ...env }, ...options }, scope);
   const found = new Map<number, Member>();
   await waitFor(
     async () => {

@@ -1,0 +1,3 @@
+/** Interest by way of the primary. */
+import "./choose.js";
+import "../interest.test.js";

@@ -1,0 +1,3 @@
+/** Join and publish by way of the primary. */
+import "./choose.js";
+import "../join-publish.serial.test.js";

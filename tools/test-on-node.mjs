@@ -27,6 +27,7 @@ const SMOKE = [
   "test/supervisor/stop",
   "test/app/",
   "test/hub/messages",
+  "test/hub/direct",
   "test/bus/operations",
   "test/bus/requests.test",
   "test/rescue/between-nodes",

@@ -71,7 +71,8 @@ export class FifoWriter {
     const socket = (this.#socket ??= this.#waiting());
     socket.write(bytes, (error) => {
       if (error) this.close();
-      onDone(error ? "gone" : "written");
+      // Node reports no error for what waited when it was closed.
+      onDone(this.#fd === undefined ? "gone" : "written");
     });
   }
 

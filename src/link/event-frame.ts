@@ -10,7 +10,7 @@ import type { BroadcastFlags } from "socket.io-adapter";
 import { copyOf } from "../lib/copy-of.js";
 import { hasKeys } from "../lib/has-keys.js";
 import type { Deliver, Publish } from "./messages.js";
-import { encodeEvent, type EventOptions } from "./payload.js";
+import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
 
 /** socket.io-adapter's MessageType of a broadcast, which is what a plain event travels as. */
 export const BROADCAST = 3;
@@ -62,7 +62,7 @@ export function encodeEventFrame(
     text += room;
   }
   text += rest;
-  const body = encodeEvent(args, nsp, { rooms, except, flags });
+  const body = from === 0 ? encodeEvent(args, nsp, { rooms, except, flags }) : encodeEventArgs(args);
   const characters = text.length + body.length;
   if (textAt + characters * MOST_BYTES_A_CHARACTER > SCRATCH_BYTES) return undefined;
   const written = scratch.write(text + body, textAt, "utf8");

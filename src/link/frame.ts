@@ -4,7 +4,7 @@
  */
 import { BROADCAST, encodeEventFrame, JSON_HEADER, KIND_SHIFT, LENGTH_MASK, readEventHeader } from "./event-frame.js";
 import type { Deliver, Publish } from "./messages.js";
-import { encodeEvent, type EventOptions } from "./payload.js";
+import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
 
 const PREFIX_BYTES = 8;
 /** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
@@ -56,13 +56,13 @@ export function encodePublishedEvent(nsp: string, args: string, target: EventOpt
   return encodeFrame(seq === undefined ? header : { ...header, seq }, encodeEvent(args, nsp, target));
 }
 
-/** The same as its receivers get it, past the primary. @param from wid of who publishes it */
+/** The same as its receivers get it past the primary: of the body, what they read. @param from wid of who publishes it */
 export function encodeDeliveredEvent(nsp: string, args: string, target: EventOptions, from: number): readonly Buffer[] {
   const frame = encodeEventFrame(nsp, args, target, undefined, from);
   if (frame !== undefined) return [frame];
   const event = { bytes: Buffer.byteLength(args), ...target };
   const header: Deliver = { t: "deliver", from, nsp, type: BROADCAST, bin: false, event };
-  return encodeFrame(header, encodeEvent(args, nsp, target));
+  return encodeFrame(header, encodeEventArgs(args));
 }
 
 /** @param frame the whole of it, where it is a plain event's */

@@ -44,6 +44,9 @@ export function encodeEvent(args: string, nsp: string, { rooms, except, flags }:
   return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${opts}}`;
 }
 
+/** As much of {@link encodeEvent} as a worker reads that gets it past the primary. */
+export const encodeEventArgs = (args: string): string => EVENT_PREFIX + args;
+
 const LIST_START = 0x5b;
 const LIST_END = 0x5d;
 

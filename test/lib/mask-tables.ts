@@ -59,6 +59,19 @@ export function crowd(count: number): string[] {
   return keys;
 }
 
+/** Two keys of whose hash the first number is the same. */
+export function halfTwins(): [string, string] {
+  const byFirst = new Map<number, string>();
+  for (let n = 0; ; n++) {
+    const key = `twin ${n}`;
+    hash(key, KEY);
+    const first = digest[0] ?? 0;
+    const other = byFirst.get(first);
+    if (other !== undefined) return [other, key];
+    byFirst.set(first, key);
+  }
+}
+
 export const NOTHING: Mask = { low: 0, high: 0 };
 
 export function maskOf(...bits: number[]): Mask {

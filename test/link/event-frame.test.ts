@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { deliveredFrame, encodeEventFrame } from "../../src/link/event-frame.js";
-import { encodePublishedEvent, FrameReader } from "../../src/link/frame.js";
-import { EVENT_ARGS_AT, encodeEvent } from "../../src/link/payload.js";
+import { encodeDeliveredEvent, encodePublishedEvent, FrameReader } from "../../src/link/frame.js";
+import { EVENT_ARGS_AT, encodeEvent, holdsEvent } from "../../src/link/payload.js";
 
 type Seen = { header: unknown; body: Buffer; frame: Buffer | undefined };
 
@@ -95,6 +95,44 @@ test("what such a frame cannot hold is left to others", () => {
   assert.ok(isLeft('["m"]', ["\ud83d half a pair"]), "a room that UTF-8 does not keep");
   assert.ok(isLeft(JSON.stringify(["m", "x".repeat(30_000)]), ["r"]), "a long event");
   assert.ok(isLeft('["m"]', Array.from({ length: 10_000 }, String)), "many rooms");
+});
+
+/** As much of a body as a worker reads that gets it past the primary. */
+const readPart = (body: Buffer, args: string): Buffer => body.subarray(0, EVENT_ARGS_AT + Buffer.byteLength(args));
+
+test("an event that passes the primary by says what the primary would have made of it, but what nobody reads", () => {
+  for (const { nsp, args, ...target } of EVENTS)
+    for (const from of [1, 7, 2 ** 32 - 1]) {
+      const published = encodeEventFrame(nsp, args, target, undefined);
+      assert.ok(published !== undefined, nsp);
+      const byPrimary = only(deliveredFrame(published, from, undefined));
+      const past = only(Buffer.concat(encodeDeliveredEvent(nsp, args, target, from)));
+      assert.deepEqual(past.header, byPrimary.header);
+      assert.equal((past.header as { from?: number }).from, from);
+      assert.ok(past.body.equals(readPart(byPrimary.body, args)), nsp);
+      assert.ok(holdsEvent(past.body, Buffer.byteLength(args)));
+      assert.ok(past.frame !== undefined, "its header is no JSON");
+    }
+});
+
+test("one that such a frame cannot hold is delivered all the same, with its rooms", () => {
+  const long = JSON.stringify(["m", "x".repeat(70_000)]);
+  const most = { except: ["e", "\ud83d"], flags: { volatile: true } };
+  const none = { except: [], flags: {} };
+  for (const { args, ...target } of [
+    { args: '["m"]', rooms: [5 as unknown as string, "r"], ...most },
+    { args: '["ü🐚"]', rooms: ["\ud83d half a pair"], ...none },
+    { args: long, rooms: ["r"], ...most },
+    { args: long, rooms: [], ...none },
+    { args: '["m"]', rooms: Array.from({ length: 10_000 }, String), ...none },
+  ]) {
+    const { header, body, frame } = only(Buffer.concat(encodeDeliveredEvent("/größe", args, target, 7)));
+    const event = { bytes: Buffer.byteLength(args), ...target };
+    assert.deepEqual(header, { t: "deliver", from: 7, nsp: "/größe", type: 3, bin: false, event });
+    assert.ok(body.equals(readPart(Buffer.from(encodeEvent(args, "/größe", target)), args)));
+    assert.ok(holdsEvent(body, event.bytes));
+    assert.equal(frame, undefined);
+  }
 });
 
 test("a header that is none is refused", () => {

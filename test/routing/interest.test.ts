@@ -88,6 +88,30 @@ test("who is removed is forgotten everywhere, and nobody else is", () => {
   assert.equal(interest.namespaceCount, 1);
 });
 
+test("a member's rooms are those of one namespace that it has reported, alone or with others", () => {
+  const interest = threeOpen();
+  interest.open("/n", a);
+  for (const room of ["x", "y", ""]) interest.join("/", room, a);
+  for (const member of [b, c]) interest.join("/", "x", member);
+  interest.join("/", "z", b);
+  interest.join("/n", "n", a);
+  assert.deepEqual(interest.roomsOf("/", a).sort(), ["", "x", "y"]);
+  assert.deepEqual(interest.roomsOf("/", b).sort(), ["x", "z"]);
+  assert.deepEqual(interest.roomsOf("/", c), ["x"]);
+  assert.deepEqual(interest.roomsOf("/n", a), ["n"]);
+  assert.deepEqual(interest.roomsOf("/n", b), []);
+  assert.deepEqual(interest.roomsOf("/nobody-has-it-open", a), []);
+  interest.leave("/", "x", a);
+  interest.leave("/", "y", a);
+  assert.deepEqual(interest.roomsOf("/", a), [""]);
+  interest.remove(b);
+  assert.deepEqual(interest.roomsOf("/", b), []);
+  assert.deepEqual(interest.roomsOf("/", c), ["x"]);
+  interest.name(sidPrefix({ node: 1, slot: 1 }), c);
+  interest.occupy("/", c);
+  assert.deepEqual(interest.roomsOf("/", c), ["x"], "those named as its sockets are are not reported");
+});
+
 test("10,000 namespaces opened and closed leave nothing behind", () => {
   const interest = threeOpen();
   for (let i = 0; i < 10_000; i++) {

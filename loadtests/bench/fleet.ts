@@ -34,7 +34,7 @@ const ONE_ROOM: RoomsLoad = {
   warm: [{ perSecond: 100, publishes: quick ? 200 : 500 }],
   ...{ messageBytes: 1_064, withRedis: true },
 };
-const READERS = { workers: 4, rates: [200, 5_000], forMs: quick ? 4_000 : 10_000 };
+const READERS = { workers: 4, rates: [200, 500, 5_000], forMs: quick ? 4_000 : 10_000 };
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 const digits = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(0));

@@ -107,7 +107,7 @@ export class DirectRoute implements HubRoute {
         ),
       );
     if (peers.length === 0) return true;
-    const settle = joins && this.#announce(nsp, joins, peers);
+    const settle = joins && this.#numberOfJoining();
     const message: Deliver = {
       t: "deliver",
       from: this.#options.wid,
@@ -117,7 +117,12 @@ export class DirectRoute implements HubRoute {
       ...(event && { event: { ...event, rooms } }),
       ...(settle !== undefined && { settle }),
     };
-    this.#send(peers, encodeFrame(message, body));
+    const { low, high } = this.#board;
+    const taken = this.#send(peers, encodeFrame(message, body));
+    if (settle === undefined || joins === undefined || taken.length === 0) return true;
+    this.#joinings.push({ batch: this.#host.nextBatch, nsp, rooms: joins, low, high });
+    // Not of who was spared the message: it will never say that it has joined anybody.
+    this.#options.tellPrimary({ t: "joining", n: settle, nsp, rooms: joins, wids: taken.map(({ wid }) => wid) });
     return true;
   }
 
@@ -140,7 +145,11 @@ export class DirectRoute implements HubRoute {
     const staged = this.#staged;
     this.#staged = [];
     this.#stagedBytes = 0;
-    for (const { peer, frame } of staged) this.#hold(peer, frame);
+    // Whatever waits with the peers: who said it was told that it is on its way.
+    for (const { peer, frame } of staged) {
+      peer.outlet.keep(frame);
+      this.#forwarded(peer);
+    }
     this.flush();
   }
 
@@ -217,43 +226,38 @@ export class DirectRoute implements HubRoute {
     return peer;
   }
 
-  /** Tells the primary who is about to have members in these rooms; it hears from each when that is so. @returns the message's number */
-  #announce(nsp: string, rooms: readonly string[], peers: readonly Peer[]): number {
-    const { wid, tellPrimary } = this.#options;
-    const n = wid * JOININGS_A_WORKER + (this.#nextJoining++ % JOININGS_A_WORKER);
-    tellPrimary({ t: "joining", n, nsp, rooms, wids: peers.map((peer) => peer.wid) });
-    const { low, high } = this.#board;
-    this.#joinings.push({ batch: this.#host.nextBatch, nsp, rooms, low, high });
-    return n;
+  /** Of a message that joins sockets elsewhere: whoever gets it tells the primary by that number when it has. */
+  #numberOfJoining(): number {
+    return this.#options.wid * JOININGS_A_WORKER + (this.#nextJoining++ % JOININGS_A_WORKER);
   }
 
-  #send(peers: readonly Peer[], frame: readonly Buffer[]): void {
+  /** @returns those that will get it */
+  #send(peers: readonly Peer[], frame: readonly Buffer[]): readonly Peer[] {
     const { unknownJoins } = this.#host;
-    for (const peer of peers) this.#offer(peer, frame, unknownJoins);
+    const taken = peers.filter((peer) => this.#offer(peer, frame, unknownJoins));
     this.#schedule();
+    return taken;
   }
 
-  #offer(peer: Peer, frame: readonly Buffer[], unknownJoins: number): void {
-    if (unknownJoins === 0 && this.#staged.length === 0) {
-      this.#hold(peer, frame);
-      return;
-    }
+  /** @returns false where too much waits: it was dropped and counted. A request stays expected: its caller is told by the timeout that an answer is missing */
+  #offer(peer: Peer, frame: readonly Buffer[], unknownJoins: number): boolean {
+    const isStaged = unknownJoins > 0 || this.#staged.length > 0;
+    const isTaken = isStaged ? this.#stage(peer, frame, unknownJoins) : peer.outlet.hold(frame);
+    if (!isTaken) this.#options.tally.dropped();
+    else if (!isStaged) this.#forwarded(peer);
+    return isTaken;
+  }
+
+  #stage(peer: Peer, frame: readonly Buffer[], unknownJoins: number): boolean {
     if (unknownJoins > this.#stagedUntil) this.#stagedUntil = unknownJoins;
     this.#host.holdEveryone(this.#stagedUntil);
-    if (this.#stagedBytes >= this.#options.maxQueueBytes) {
-      this.#options.tally.dropped();
-      return;
-    }
+    if (this.#stagedBytes >= this.#options.maxQueueBytes) return false;
     this.#staged.push({ peer, frame });
     for (const { length } of frame) this.#stagedBytes += length;
+    return true;
   }
 
-  #hold({ outlet }: Peer, frame: readonly Buffer[]): void {
-    if (!outlet.hold(frame)) {
-      // Where it was a request it stays expected: its caller is told by the timeout that an answer is missing.
-      this.#options.tally.dropped();
-      return;
-    }
+  #forwarded({ outlet }: Peer): void {
     this.#options.tally.forwarded(1);
     this.#held.add(outlet);
   }

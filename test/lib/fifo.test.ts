@@ -63,7 +63,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test("what four processes write at once arrives whole, each one's in its order", async (t) => {
   const where = fifo(t);
   const { chunks } = reader(t, where);
-  const count = 500;
+  const count = 4_000;
   const ids = [1, 2, 3, 4];
   const programs = ids.map((id) => {
     const options: WriterOptions = { path: where, id, count };

@@ -222,7 +222,9 @@ test("another process never misses a key that stays, while others come and go an
   for (const size of [400, 1_000, 2_000, 4_000, 8_000]) {
     const until = last.looks + 100_000;
     let isFilled = false;
+    let rounds = 0;
     while ((last.looks < until || !isFilled) && last.missed.length === 0 && program.exitCode === null) {
+      assert.ok(rounds++ < 20_000, `the reader stands at ${last.looks} looks, the table at ${table.size} keys`);
       for (let n = 0; n < 100; n++) {
         table.set(passing[n % passing.length] ?? "", someMask(n % 64));
         for (let m = 0; m < 3; m++)

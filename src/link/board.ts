@@ -74,6 +74,9 @@ export class Board {
 /** The worker's side. */
 export class BoardReader {
   readonly #table: MaskReader;
+  /** Of what was added since {@link clear}. */
+  low = 0;
+  high = 0;
 
   constructor(table: MaskReader) {
     this.#table = table;
@@ -85,10 +88,6 @@ export class BoardReader {
     this.low |= this.#table.low;
     this.high |= this.#table.high;
   }
-
-  /** Of what was added since {@link clear}. */
-  low = 0;
-  high = 0;
 
   clear(): void {
     this.low = 0;

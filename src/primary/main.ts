@@ -205,6 +205,7 @@ export async function startNode(
     if (fleet !== undefined) undo.push(() => fleet.stop());
     await links.listen();
     undo.push(() => links.close());
+    undo.push(() => direct?.board.close());
     undo.push(() => entryDesk.close());
     undo.push(() => metrics.stop());
     recovery?.start();

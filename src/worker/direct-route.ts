@@ -98,14 +98,11 @@ export class DirectRoute implements HubRoute {
   publish(header: PublishHeader, { bin, body }: Payload): boolean {
     const { nsp, type, rooms, to, event, joins, req } = header;
     const peers = this.#targets(nsp, rooms, to);
-    // One turn later, as where the hub says it.
-    if (req !== undefined)
-      setImmediate(() =>
-        this.#host.expect(
-          req,
-          peers.map(({ wid }) => wid),
-        ),
-      );
+    if (req !== undefined) {
+      const wids = peers.map(({ wid }) => wid);
+      // In a later turn, as where the hub says it.
+      setImmediate(() => this.#host.expect(req, wids));
+    }
     if (peers.length === 0) return true;
     const settle = joins && this.#numberOfJoining();
     const message: Deliver = {

@@ -24,7 +24,10 @@ export class InterestReport {
   readonly #prefix: string | undefined;
   readonly #onKnown: (seq: number) => void;
 
-  /** @param onKnown called before anybody hears that the hub knows @param prefix what the ids of this worker's sockets begin with, which the hub knows: rooms of these names are not reported */
+  /**
+   * @param onKnown called before anybody hears that the hub knows
+   * @param prefix what the ids of this worker's sockets begin with, which the hub knows: rooms of these names are not reported
+   */
   constructor(
     send: (message: UpMessage, body?: Buffer) => void,
     gate: JoinGate,

@@ -2,11 +2,10 @@
 import { encodeFrame, encodePublishedEvent } from "../link/frame.js";
 import type { UpMessage } from "../link/messages.js";
 import type { EventOptions, Payload } from "../link/payload.js";
+import type { PortWire } from "./hub-port.js";
 import type { HubRoute, PublishHeader, ReplyHeader } from "./hub-route.js";
 
-export interface RouteWire {
-  offer(frame: readonly Buffer[]): boolean;
-}
+type RouteWire = Pick<PortWire, "offer">;
 
 export class PrimaryRoute implements HubRoute {
   readonly #wire: RouteWire;

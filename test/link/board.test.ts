@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import { MAX_SLOTS } from "../../src/routing/address.js";
 import { MaskReader } from "../../src/lib/mask-reader.js";
 import { MaskTable } from "../../src/lib/mask-table.js";
 import { Board, BoardReader, MAX_BITS, occupiedKey, openKey, prefixKey, roomKey } from "../../src/link/board.js";
@@ -153,4 +154,8 @@ test("more workers than bits are an error, until one is removed", (t) => {
   board.add(66);
   board.post(openKey("/"), workers(40, 66));
   assert.deepEqual(found(openKey("/")), [66]);
+});
+
+test("there is a bit for the worker of every slot", () => {
+  assert.ok(MAX_SLOTS <= MAX_BITS);
 });

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeEntry } from "../../src/bus/entry.js";
+import { gatherPace } from "../../src/bus/gathering.js";
 import { Outbox } from "../../src/bus/outbox.js";
 import { StreamWriter } from "../../src/bus/stream-writer.js";
 import { connectRedis } from "../../src/lib/redis.js";
@@ -41,6 +42,7 @@ const writer = new StreamWriter({
   redis,
   stream,
   outbox,
+  pace: gatherPace(0, () => performance.now()),
   retentionMs: 300_000,
   now: () => performance.now(),
   onFailure: fail,
@@ -53,9 +55,9 @@ function append(): void {
   const args = JSON.stringify(["message", { n, text: "x".repeat(40) }]);
   const body = Buffer.from(encodeEvent(args, "/", { rooms: [room], except: [], flags: {} }));
   const header = { n: ++n, r: [room], e: [Buffer.byteLength(args), [], {}] as const };
-  const fields = encodeEntry(uid, BROADCAST, header, "/", { bin: false, body });
+  const fields = encodeEntry(uid, BROADCAST, JSON.stringify(header), "/", { bin: false, body });
   outbox.push(n, fields);
-  writer.wake();
+  writer.appended();
 }
 
 async function write({ perSecond, entries }: WriteOrder): Promise<void> {

@@ -33,6 +33,7 @@ export class BusHealth {
   #sample: { n: number; atMs: number } | undefined;
   #lag = { ms: 0, measuredAtMs: -Infinity };
   #hasEchoed = false;
+  #hasHeardEcho = false;
   readonly #waiters = new Set<() => void>();
 
   constructor(options: BusHealthOptions) {
@@ -68,10 +69,18 @@ export class BusHealth {
   /** An entry of this node has come back. */
   echoed(n: number): void {
     this.#hasEchoed = true;
+    this.#hasHeardEcho = true;
     if (this.#sample === undefined || n < this.#sample.n) return;
     const measuredAtMs = this.#options.now();
     this.#lag = { ms: measuredAtMs - this.#sample.atMs, measuredAtMs };
     this.#sample = undefined;
+  }
+
+  /** Whether entries of this node have come back since the last call: Redis takes them and hands them out, and need not be asked. */
+  takeEchoes(): boolean {
+    const hasHeard = this.#hasHeardEcho;
+    this.#hasHeardEcho = false;
+    return hasHeard;
   }
 
   ping(answer: Promise<unknown>): void {
@@ -120,8 +129,13 @@ export class BusHealth {
     });
   }
 
+  /** How long Redis has left a ping unanswered; 0 where it has not. */
+  get silentMs(): number {
+    return this.#pingedAtMs === undefined ? 0 : this.#options.now() - this.#pingedAtMs;
+  }
+
   get #isSilent(): boolean {
-    return this.#pingedAtMs !== undefined && this.#options.now() - this.#pingedAtMs > SILENCE_MS;
+    return this.silentMs > SILENCE_MS;
   }
 
   get #reason(): string {

@@ -22,6 +22,8 @@ export interface BusOptions {
   readonly stream: string;
   readonly channelPrefix: string;
   readonly keyPrefix: string;
+  /** The longest that a message may wait for others before it leaves, in ms; 0: not at all. */
+  readonly gatherMs: number;
   readonly maxOutboxBytes: number;
   readonly maxEntryBytes: number;
   readonly retentionMs: number;

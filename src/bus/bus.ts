@@ -7,6 +7,8 @@
  */
 import { connectRedis, connectSubscriber, type RedisConnection, type RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
+import type { Outgoing } from "../link/entry-frame.js";
+import { headerTextOf, numbered, type HeaderText } from "../link/entry-header.js";
 import type { Publish, Reply } from "../link/messages.js";
 import { decodePayload, packMessage, type Payload } from "../link/payload.js";
 import { Answering } from "./answering.js";
@@ -15,7 +17,8 @@ import { BusHealth, SILENCE_MS, type BusState } from "./bus-health.js";
 import type { BusOptions } from "./bus-options.js";
 import { BusSessions } from "./bus-sessions.js";
 import { Channels } from "./channels.js";
-import { encodeEntry, headerOf, type EntryHeader } from "./entry.js";
+import { encodeEntry } from "./entry.js";
+import { gatherPace } from "./gathering.js";
 import { Inbox } from "./inbox.js";
 import { NODE_SPACE } from "./node-words.js";
 import { Outbox } from "./outbox.js";
@@ -55,17 +58,18 @@ export class Bus {
     const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, recovery, counters, log, now } =
       options;
     const connection = { ...settings, stallTimeoutMs };
+    // Watched by the ticker: a timer for each command would cost as much as the command.
+    const watched = { ...settings, stallTimeoutMs: undefined };
     this.#health = new BusHealth({ log, now });
     const onError = (error: Error): void => this.#health.failed(error);
     const onLost = (): void => this.#check();
 
     this.redis = connectRedis(
-      { ...connection, name: "limpet-writer" },
+      { ...watched, name: "limpet-writer" },
       { onReady: () => this.#onReady(), onLost, onError },
     );
     this.#reading = connectRedis(
-      // Watched by the ticker: a timer for each read would cost as much as the read.
-      { ...connection, name: "limpet-reader", stallTimeoutMs: undefined },
+      { ...watched, name: "limpet-reader" },
       { onReady: () => this.#reader.wake(), onLost, onError },
     );
     this.#channels = new Channels({ redis: this.redis, prefix: channelPrefix, uid: this.uid, onFailure: onError });
@@ -85,10 +89,13 @@ export class Bus {
       redis: this.redis,
       stream,
       outbox: this.#outbox,
+      pace: gatherPace(options.gatherMs, now),
       retentionMs,
       now,
       onFailure: onError,
-      onWritten: () => this.#check(),
+      onWritten: () => {
+        if (!this.#health.up) this.#check();
+      },
     });
     this.#answering = new Answering({ respond: (uid, nsp, type, data) => this.#respond(uid, nsp, type, data) });
     this.#asking = new Asking({
@@ -120,7 +127,7 @@ export class Bus {
       redis: this.#reading,
       stream,
       now,
-      onPositioned: () => this.#append(GREETING, {}, undefined),
+      onPositioned: () => this.#append(GREETING, "{}", undefined),
       onEntry: (id, fields) => this.#inbox.onEntry(id, fields),
       onReached: (id) => {
         recovery?.log.reached(id);
@@ -203,19 +210,25 @@ export class Bus {
   publish(wid: number, message: Publish, body: Buffer, pos?: number): boolean {
     const { nsp, type, bin, req } = message;
     const payload = { bin, body };
-    const routing = headerOf(wid, message, pos);
+    const place = { pos, wid };
     if (req === undefined) {
-      this.#append(type, routing, nsp, payload);
+      this.#append(type, headerTextOf(message, place), nsp, payload);
       return false;
     }
     if (!this.#health.up) return false;
     const timeoutMs = message.timeoutMs ?? 0;
-    if (!this.#append(type, { ...routing, q: [req, nsp, timeoutMs] }, undefined, payload)) return false;
+    const header = headerTextOf(message, place, [req, nsp, timeoutMs]);
+    if (!this.#append(type, header, undefined, payload, true)) return false;
     this.#asking.open(req, wid, nsp, timeoutMs);
     // For stock servers; limpet nodes read it in the stream, where it keeps its place among what was emitted before and after.
     const copy = packMessage({ uid: this.uid, nsp, type, data: decodePayload(payload), l: 1 });
     this.redis.call("PUBLISH", this.#channels.publicName(nsp), copy).catch((error: unknown) => this.#failed(error));
     return true;
+  }
+
+  /** Takes what a worker has made an entry of by itself. */
+  pass({ type, header, nsp, bin }: Outgoing, body: Buffer): void {
+    this.#append(type, header, nsp, { bin, body });
   }
 
   /** A worker's answer to a request from outside. */
@@ -234,7 +247,7 @@ export class Bus {
     }
   }
 
-  #append(type: number, routing: Omit<EntryHeader, "n">, nsp: string | undefined, payload?: Payload): boolean {
+  #append(type: number, header: HeaderText, nsp: string | undefined, payload?: Payload, isUrgent = false): boolean {
     const { maxEntryBytes, counters } = this.#options;
     const bytes =
       payload === undefined ? 0 : payload.bin ? Math.ceil(payload.body.length / 3) * 4 : payload.body.length;
@@ -243,13 +256,13 @@ export class Bus {
       return false;
     }
     const n = this.#n + 1;
-    if (!this.#outbox.push(n, encodeEntry(this.uid, type, { n, ...routing }, nsp, payload))) {
+    if (!this.#outbox.push(n, encodeEntry(this.uid, type, numbered(header, n), nsp, payload))) {
       counters.dropped("outbox_full");
       return false;
     }
     this.#n = n;
     this.#health.appended(n);
-    this.#writer.wake();
+    this.#writer.appended(isUrgent);
     return true;
   }
 
@@ -293,11 +306,14 @@ export class Bus {
 
   #tick(): void {
     if (this.#asking.size > 0 && this.#health.up) this.#asking.check();
-    if (this.#reader.overdueMs > this.#options.stallTimeoutMs) this.#reading.reset();
+    const { stallTimeoutMs } = this.#options;
+    if (this.#reader.overdueMs > stallTimeoutMs) this.#reading.reset();
+    if (Math.max(this.#writer.stalledMs, this.#health.silentMs) > stallTimeoutMs) this.redis.reset();
     // While this node hears nothing, nobody's silence says anything.
     if (!this.#reader.behind && this.#reader.healthy) this.#inbox.forget(this.#options.retentionMs);
     // Of a cluster, the server that holds the stream is asked.
-    if (this.redis.ready) this.#health.ping(this.redis.call("EXISTS", this.#options.stream));
+    if (this.redis.ready && !this.#health.takeEchoes())
+      this.#health.ping(this.redis.call("EXISTS", this.#options.stream));
     this.#check();
   }
 

@@ -3,29 +3,8 @@
  * servers and the official emitter can share it, and one of limpet's own, `l`, which stock readers pass over. Requests and greetings carry no
  * `nsp`: stock readers pass over the whole entry, and hear of requests by pub/sub.
  */
-import type { BroadcastFlags } from "socket.io-adapter";
-import type { Publish } from "../link/messages.js";
+import { NUMBER_START, type EntryHeader } from "../link/entry-header.js";
 import { decodePayload, type Payload } from "../link/payload.js";
-
-/** What limpet adds, as JSON in the field `l`; short names, because each entry carries it. */
-export interface EntryHeader {
-  /** Number of the entry at its source, from 1 on, without holes. */
-  readonly n: number;
-  /** Rooms it is for; absent: everyone in the namespace. */
-  readonly r?: readonly string[];
-  /** Of a plain event: length of the arguments' JSON in `data`, rooms left out, flags. */
-  readonly e?: readonly [bytes: number, except: readonly string[], flags: BroadcastFlags];
-  /** Of a message that clients are given later where they were away: its place in the source's log, its publisher there, its number at that one. */
-  readonly g?: readonly [pos: number, wid: number, seq: number];
-  /** With `g`, where there is no `e`: rooms left out. */
-  readonly x?: readonly string[];
-  /** Rooms that the receivers' sockets are about to join because of it. */
-  readonly j?: readonly string[];
-  /** For every server with the namespace open, whoever is in it. */
-  readonly o?: 1;
-  /** Of a request: its id, its namespace, and the milliseconds its sender waits. */
-  readonly q?: readonly [id: string, nsp: string, timeoutMs: number];
-}
 
 export interface Entry {
   readonly uid: string;
@@ -57,22 +36,6 @@ export const SERVER_SIDE_EMIT_RESPONSE = 10;
 export const BROADCAST_CLIENT_COUNT = 11;
 export const BROADCAST_ACK = 12;
 
-/** @param pos position in the node's log, where it stands in that */
-export function headerOf(
-  wid: number,
-  { rooms, event, joins, to, seq, except }: Publish,
-  pos: number | undefined,
-): Omit<EntryHeader, "n"> {
-  return {
-    ...(rooms.length > 0 && { r: rooms }),
-    ...(event && { e: [event.bytes, event.except, event.flags] as const }),
-    ...(joins && { j: joins }),
-    ...(to === "open" && { o: 1 as const }),
-    ...(pos !== undefined && seq !== undefined && { g: [pos, wid, seq] as const }),
-    ...(except && { x: except }),
-  };
-}
-
 const JSON_START = 0x7b;
 
 const [UID, NSP, TYPE, DATA, HEADER] = ["uid", "nsp", "type", "data", "l"].map((name) => Buffer.from(name)) as [
@@ -89,20 +52,31 @@ function is(name: Buffer, expected: Buffer): boolean {
   return true;
 }
 
-/** The arguments of XADD behind the id. */
+/** Up to this size a payload goes into the command as text: all of it is written as one then. */
+const TEXT_BELOW_BYTES = 4096;
+
+/**
+ * The arguments of XADD behind the id.
+ * @param header as JSON
+ */
 export function encodeEntry(
   uid: string,
   type: number,
-  header: EntryHeader,
+  header: string,
   nsp: string | undefined,
   payload: Payload | undefined,
 ): (string | Buffer)[] {
   const fields: (string | Buffer)[] = ["uid", uid];
   if (nsp !== undefined) fields.push("nsp", nsp);
   fields.push("type", String(type));
-  if (payload !== undefined) fields.push("data", payload.bin ? payload.body.toString("base64") : payload.body);
-  fields.push("l", JSON.stringify(header));
+  if (payload !== undefined) fields.push("data", dataOf(payload));
+  fields.push("l", header);
   return fields;
+}
+
+function dataOf({ bin, body }: Payload): string | Buffer {
+  if (bin) return body.toString("base64");
+  return body.length <= TEXT_BELOW_BYTES ? body.toString() : body;
 }
 
 /**
@@ -127,6 +101,27 @@ export function decodeEntry(fields: readonly Buffer[]): Entry {
   }
   if (uid === undefined || !Number.isInteger(type)) throw new Error("an entry without uid or type");
   return { uid, nsp, type, data, header };
+}
+
+const DIGITS_AT = NUMBER_START.length;
+const [DIGIT_0, DIGIT_9] = [0x30, 0x39];
+
+/**
+ * Of an entry that this node has written itself: all that has to be known of it, most of the time. Half of what is read may be such.
+ * @param fields as of {@link decodeEntry}
+ * @returns its number; undefined where it is another's, or must be decoded after all
+ */
+export function ownNumberOf(fields: readonly Buffer[], uid: Buffer): number | undefined {
+  const [name, value] = fields;
+  if (name === undefined || value === undefined || !is(name, UID) || !is(value, uid)) return undefined;
+  const header = fields.at(-1);
+  let n = 0;
+  for (let at = DIGITS_AT; ; at++) {
+    const byte = header?.[at] ?? 0;
+    if (byte < DIGIT_0 || byte > DIGIT_9) break;
+    n = n * 10 + byte - DIGIT_0;
+  }
+  return n > 0 ? n : undefined;
 }
 
 /** The entry's payload as workers take it. */
@@ -156,6 +151,12 @@ export function stockRouting(type: number, data: unknown): Routing {
 
 const isRooms = (value: unknown): value is string[] => Array.isArray(value);
 
+const isEvent = (value: unknown): boolean => {
+  if (!Array.isArray(value)) return false;
+  const [bytes, except, flags] = value as unknown[];
+  return Number.isInteger(bytes) && isRooms(except) && typeof flags === "object" && flags !== null;
+};
+
 /** Anybody can write to the stream: what the code relies on is looked at. */
 function checkedHeader(value: unknown): EntryHeader {
   const header = value as EntryHeader;
@@ -163,7 +164,7 @@ function checkedHeader(value: unknown): EntryHeader {
     Number.isSafeInteger(header.n) &&
     (header.r === undefined || isRooms(header.r)) &&
     (header.j === undefined || isRooms(header.j)) &&
-    (header.e === undefined || (Array.isArray(header.e) && Number.isInteger(header.e[0]) && isRooms(header.e[1]))) &&
+    (header.e === undefined || isEvent(header.e)) &&
     (header.g === undefined || (Array.isArray(header.g) && header.g.every(Number.isSafeInteger))) &&
     (header.x === undefined || isRooms(header.x)) &&
     (header.q === undefined || (Array.isArray(header.q) && typeof header.q[1] === "string"));

@@ -3,6 +3,7 @@ import type { Answering } from "./answering.js";
 import {
   BROADCAST,
   decodeEntry,
+  ownNumberOf,
   DISCONNECT_SOCKETS,
   FETCH_SOCKETS,
   payloadOf,
@@ -46,23 +47,32 @@ const REQUESTS = new Set([BROADCAST, FETCH_SOCKETS, SERVER_SIDE_EMIT]);
 /** What stock servers wait where their caller sets no timeout. */
 const STOCK_TIMEOUT_MS = 5_000;
 const EVERYONE: readonly string[] = [];
+const NO_DATA: Buffer = Buffer.alloc(0);
 /** Ids of entries without a number, kept against reading them twice after a rewind. */
 const MAX_RECENT_IDS = 5_000;
 
 export class Inbox {
   readonly #options: InboxOptions;
+  readonly #uid: Buffer;
   readonly #sources = new Sources();
   readonly #recentIds = new Set<string>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#uid = Buffer.from(options.uid);
   }
 
   /** @throws Error where the entry cannot be read */
   onEntry(id: string, fields: readonly Buffer[]): void {
+    const { log, local } = this.#options;
+    // The log has to know where it stands in the stream.
+    const own = log === undefined ? ownNumberOf(fields, this.#uid) : undefined;
+    if (own !== undefined) {
+      this.#options.onOwn(own);
+      return;
+    }
     const entry = decodeEntry(fields);
     const { header, nsp, uid } = entry;
-    const { log, local } = this.#options;
     if (uid === this.#options.uid) {
       if (header?.g !== undefined) log?.placed(header.g[0], id);
       if (header !== undefined) this.#options.onOwn(header.n);
@@ -128,11 +138,11 @@ export class Inbox {
     const { header } = entry;
     const isForMembers = header !== undefined && header.o !== 1;
     if (logged === undefined && isForMembers && this.#options.local.passOver(nsp, header.r ?? EVERYONE)) return;
-    const inbound = this.#inboundOf(entry, nsp);
-    const { bin, body } = payloadOf(entry.data ?? Buffer.alloc(0));
+    const { bin, body } = payloadOf(entry.data ?? NO_DATA);
+    const inbound = inboundOf(entry, nsp, bin, logged);
     if (inbound.event !== undefined && (bin || !holdsEvent(body, inbound.event.bytes)))
       throw new Error("an event that is not where its header says");
-    this.#options.local.deliver({ ...inbound, bin, ...(logged && { logged }) }, body);
+    this.#options.local.deliver(inbound, body);
   }
 
   #onRequestEntry(entry: Entry, [id, nsp, timeoutMs]: readonly [string, string, number]): void {
@@ -140,20 +150,22 @@ export class Inbox {
     if (!REQUESTS.has(entry.type) || entry.data === undefined) throw new Error("a request that cannot be read");
     if (!local.isOpen(nsp)) return;
     const { bin, body } = payloadOf(entry.data);
-    const wids = local.deliver({ ...this.#inboundOf(entry, nsp), bin }, body);
+    const wids = local.deliver(inboundOf(entry, nsp, bin, undefined), body);
     answering.ask({ id, uid: entry.uid, nsp, type: entry.type, timeoutMs, takesParts: true }, wids);
   }
+}
 
-  #inboundOf(entry: Entry, nsp: string): Omit<Inbound, "bin"> {
-    const { rooms, joins, toOpen } = routingOf(entry);
-    const event = entry.header?.e;
-    return {
-      nsp,
-      type: entry.type,
-      rooms,
-      to: toOpen ? "open" : "members",
-      joins,
-      event: event && { bytes: event[0], except: event[1], flags: event[2] },
-    };
-  }
+function inboundOf(entry: Entry, nsp: string, bin: boolean, logged: LoggedEvent | undefined): Inbound {
+  const { rooms, joins, toOpen } = routingOf(entry);
+  const event = entry.header?.e;
+  return {
+    nsp,
+    type: entry.type,
+    bin,
+    rooms,
+    to: toOpen ? "open" : "members",
+    joins,
+    event: event && { bytes: event[0], except: event[1], flags: event[2] },
+    logged,
+  };
 }

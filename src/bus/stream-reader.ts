@@ -2,6 +2,7 @@
  * Reads the stream from a fixed id on, entry by entry, whatever happens to the connection or to Redis: it remembers where it was, compares that
  * with what the stream holds each time it comes back, and tells what is missing.
  */
+import { Pace } from "../lib/pace.js";
 import type { RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import { compareIds, FIRST_ID, idAt, timeOf } from "../lib/stream-id.js";
@@ -23,8 +24,6 @@ const CHECK_MS = 1_000;
 const GATHER_MS = 4;
 /** Fewer are not worth the wait: with three a wait saves no CPU, for a timer wakes the process as well. */
 const MIN_GATHERED = 8;
-/** Over this time the traffic is averaged. */
-const TRAFFIC_MS = 100;
 
 /** `trimmed`: entries were gone before they were read. `rewound`: the stream's history is not the one that was read (a fail-over, an empty restart). */
 export type GapCause = "trimmed" | "rewound";
@@ -61,13 +60,12 @@ export class StreamReader {
   #hasReplied = false;
   #stopped = false;
   #wake: (() => void) | undefined;
-  /** Entries a millisecond. */
-  #traffic = 0;
-  #repliedAtMs: number;
+  readonly #pace: Pace;
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
-    this.#startedAtMs = this.#repliedAtMs = options.now();
+    this.#startedAtMs = options.now();
+    this.#pace = new Pace({ maxMs: GATHER_MS, min: MIN_GATHERED, enough: Infinity, now: options.now });
   }
 
   /** Id of the last entry that was handed over, or where the reader began; undefined before that is known. */
@@ -129,7 +127,7 @@ export class StreamReader {
   }
 
   get #isWorthGathering(): boolean {
-    return !this.#stopped && !this.#isBehind && !this.#mustCheck && this.#traffic * GATHER_MS >= MIN_GATHERED;
+    return !this.#stopped && !this.#isBehind && !this.#mustCheck && this.#pace.waitMs > 0;
   }
 
   async #pause(ms: number): Promise<void> {
@@ -231,18 +229,11 @@ export class StreamReader {
       }
       this.#position = id;
     }
-    this.#estimate(entries.length);
+    this.#pace.note(entries.length);
     if (this.#position !== undefined && entries.length > 0) this.#options.onReached(this.#position);
     if (this.#added !== undefined) this.#added += entries.length;
     if (bytes > MAX_REPLY_BYTES) this.#count = Math.max(1, this.#count >> 1);
     else if (this.#count < MAX_COUNT) this.#count = Math.min(MAX_COUNT, this.#count * 2);
-  }
-
-  #estimate(entries: number): void {
-    const nowMs = this.#options.now();
-    const forMs = nowMs - this.#repliedAtMs;
-    this.#repliedAtMs = nowMs;
-    this.#traffic = this.#traffic * Math.max(0, 1 - forMs / TRAFFIC_MS) + entries / Math.max(forMs, TRAFFIC_MS);
   }
 }
 

@@ -1,12 +1,16 @@
 /**
- * Writes this node's entries to the stream: in order, one batch at a time, each batch whole or not at all (MULTI), and again until Redis has said
+ * Writes this node's entries to the stream: in order, one batch at a time, each batch whole or not at all (one command), and again until Redis has said
  * yes. An entry whose reply was lost is written twice, with the same number: readers drop the second.
+ *
+ * Where there is much to write it waits for more: a batch costs this node, Redis and every reader about as much as a lone entry.
  */
-import type { RedisCommand, RedisConnection } from "../lib/redis.js";
+import type { Pace } from "../lib/pace.js";
+import type { RedisArgument, RedisConnection } from "../lib/redis.js";
+import { idAt, timeOf } from "../lib/stream-id.js";
 import { toError } from "../lib/to-error.js";
 import { Turn } from "../lib/turn.js";
-import type { Outbox } from "./outbox.js";
-import { idAt, timeOf } from "../lib/stream-id.js";
+import { ADD_ALL } from "./add-all.js";
+import type { Outbox, OutboxItem } from "./outbox.js";
 
 const MAX_BATCH_ENTRIES = 512;
 const MAX_BATCH_BYTES = 1_048_576;
@@ -14,11 +18,15 @@ const MIN_RETRY_MS = 20;
 const MAX_RETRY_MS = 1_000;
 /** Failures in a row after which the connection is made anew: it may lead to a server that will never take a write again. */
 const RESET_AFTER = 3;
+/** Node's timers are no finer. */
+const MIN_WAIT_MS = 1;
 
 export interface StreamWriterOptions {
   readonly redis: RedisConnection;
   readonly stream: string;
   readonly outbox: Outbox;
+  /** How long to wait for more. */
+  readonly pace: Pace;
   /** Entries older than this are trimmed. */
   readonly retentionMs: number;
   readonly now: () => number;
@@ -33,7 +41,13 @@ export class StreamWriter {
   #busy = false;
   #stopped = false;
   #failures = 0;
-  #retry: NodeJS.Timeout | undefined;
+  /** The next write waits for more until then, or for another try. */
+  #timer: NodeJS.Timeout | undefined;
+  #isGathering = false;
+  #isUrgent = false;
+  /** Entries since the last write. */
+  #appended = 0;
+  #wroteAtMs = -Infinity;
   #sentAtMs: number | undefined;
   /** Clock of Redis minus clock of this process, in ms; from the ids that Redis gives. */
   #clockOffsetMs: number | undefined;
@@ -52,14 +66,33 @@ export class StreamWriter {
     return this.#failures > 0;
   }
 
-  /** Call after entries were put into the outbox, and when the connection is ready. */
+  /** An entry was put into the outbox. @param isUrgent somebody waits for an answer to it: it leaves without a wait, and all before it */
+  appended(isUrgent = false): void {
+    this.#appended++;
+    if (isUrgent) this.#isUrgent = true;
+    this.wake();
+  }
+
+  /** Call when the connection is ready. */
   wake(): void {
-    if (this.#busy || this.#stopped) return;
+    if (this.#stopped) return;
+    if (this.#busy) {
+      if (!this.#isGathering || !this.#isUrgent) return;
+      clearTimeout(this.#timer);
+      this.#isGathering = false;
+    }
     this.#busy = true;
-    this.#turn.add(this);
+    const waitMs = this.#waitMs;
+    if (waitMs < MIN_WAIT_MS) {
+      this.#turn.add(this);
+      return;
+    }
+    this.#isGathering = true;
+    this.#timer = setTimeout(() => this.endTurn(), waitMs);
   }
 
   endTurn(): void {
+    this.#isGathering = false;
     void this.#write();
   }
 
@@ -72,6 +105,7 @@ export class StreamWriter {
         clearTimeout(timer);
         resolve();
       };
+      this.#isUrgent = true;
       this.wake();
     });
     this.#idle = undefined;
@@ -79,58 +113,75 @@ export class StreamWriter {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
+  }
+
+  get #waitMs(): number {
+    const { pace, now } = this.#options;
+    return this.#isUrgent ? 0 : pace.waitMs - (now() - this.#wroteAtMs);
   }
 
   async #write(): Promise<void> {
-    const { outbox, redis, now, onFailure, onWritten } = this.#options;
-    while (outbox.length > 0 && !this.#stopped) {
-      // When it is ready again, it wakes this writer.
-      if (!redis.ready) break;
+    const { outbox, pace, redis, now, onFailure, onWritten } = this.#options;
+    // When it is ready again, it wakes this writer.
+    while (outbox.length > 0 && !this.#stopped && redis.ready) {
+      pace.note(this.#appended);
+      this.#appended = 0;
+      this.#isUrgent = this.#idle !== undefined;
       const batch = outbox.peek(MAX_BATCH_ENTRIES, MAX_BATCH_BYTES);
-      this.#sentAtMs = now();
+      this.#wroteAtMs = this.#sentAtMs = now();
       try {
-        const lastId = await this.#add(batch.map(({ fields }) => fields));
+        const lastId = await this.#add(batch);
         if (lastId !== undefined) this.#clockOffsetMs = timeOf(lastId) - now();
       } catch (error) {
         this.#sentAtMs = undefined;
         this.#failures++;
         if (this.#failures % RESET_AFTER === 0) redis.reset();
         onFailure(toError(error));
-        if (error instanceof Error && error.message.startsWith("OOM")) await this.#makeRoom();
-        if (!this.#stopped)
-          this.#retry = setTimeout(
-            () => {
-              this.#busy = false;
-              this.wake();
-            },
-            Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS),
-          );
+        if (error instanceof Error && /\bOOM\b/.test(error.message)) await this.#makeRoom();
+        if (!this.#stopped) this.#retryLater();
         return;
       }
       this.#sentAtMs = undefined;
       this.#failures = 0;
       outbox.shift(batch.length);
       onWritten();
+      const hasMore = outbox.length > 0 && outbox.length < MAX_BATCH_ENTRIES;
+      if (hasMore && this.#waitMs >= MIN_WAIT_MS) {
+        this.#busy = false;
+        this.wake();
+        return;
+      }
     }
     this.#busy = false;
     if (outbox.length === 0) this.#idle?.();
   }
 
+  #retryLater(): void {
+    this.#timer = setTimeout(
+      () => {
+        this.#busy = false;
+        this.#isUrgent = true;
+        this.wake();
+      },
+      Math.min(MIN_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS),
+    );
+  }
+
   /** @returns the id of the last entry */
-  async #add(entries: readonly (readonly (string | Buffer)[])[]): Promise<string | undefined> {
+  async #add(entries: readonly OutboxItem[]): Promise<string | undefined> {
     const { redis, stream } = this.#options;
-    const commands = entries.map((fields, i): RedisCommand => [
-      "XADD",
-      stream,
-      ...(i === 0 ? this.#trim() : []),
-      "*",
-      ...fields,
-    ]);
-    const [first] = commands;
-    const replies =
-      commands.length === 1 && first !== undefined ? [await redis.call(...first)] : await redis.transaction(commands);
-    const last = replies.at(-1);
+    const trimsTo = this.#trimsTo ?? "";
+    const [first] = entries;
+    let last: unknown;
+    if (first !== undefined && entries.length === 1) {
+      const trim = trimsTo === "" ? [] : ["MINID", "~", trimsTo];
+      last = await redis.call("XADD", stream, ...trim, "*", ...first.fields);
+    } else {
+      const args: RedisArgument[] = [ADD_ALL, 1, stream, trimsTo];
+      for (const { fields } of entries) args.push(fields.length, ...fields);
+      last = await redis.call("EVAL", ...args);
+    }
     return typeof last === "string" ? last : undefined;
   }
 
@@ -148,9 +199,9 @@ export class StreamWriter {
     }
   }
 
-  #trim(): string[] {
-    if (this.#clockOffsetMs === undefined) return [];
+  get #trimsTo(): string | undefined {
+    if (this.#clockOffsetMs === undefined) return undefined;
     const { retentionMs, now } = this.#options;
-    return ["MINID", "~", idAt(now() + this.#clockOffsetMs - retentionMs)];
+    return idAt(now() + this.#clockOffsetMs - retentionMs);
   }
 }

@@ -3,8 +3,9 @@
  * two writes of up to {@link ATOMIC_BYTES}: so what was written after something else was read, or after somebody was told of it, is read after it.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
+import { copyOf } from "./copy-of.js";
 import { readDirectly } from "./read-directly.js";
 
 /** PIPE_BUF of Linux. Elsewhere it is less. */
@@ -18,18 +19,62 @@ export function makeFifo(path: string): void {
   execFileSync("mkfifo", ["-m", "600", path], { stdio: ["ignore", "ignore", "pipe"] });
 }
 
-/**
- * Reads what others write, until it is closed.
- * @param onBytes gets bytes that are its own
- * @returns what closes it
- */
-export function readFifo(path: string, onBytes: (bytes: Buffer) => void): () => void {
-  // For writing too: it does not end when the last writer does, and can be opened where there is none yet.
-  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  const socket = new Socket({ fd, readable: true, writable: false });
-  if (readDirectly(socket, onBytes)) socket.resume();
-  else socket.on("data", onBytes);
-  return () => void socket.destroy();
+const READ_BYTES = 64 * 1024;
+/** One for all: it is read into and copied without a pause between. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** Reads what others write: as it comes, or when it is asked to. */
+export class FifoReader {
+  readonly #fd: number;
+  readonly #socket: Socket;
+  readonly #onBytes: (bytes: Buffer) => void;
+  readonly #isDirect: boolean;
+
+  /** @param onBytes gets bytes that are its own */
+  constructor(path: string, onBytes: (bytes: Buffer) => void) {
+    // For writing too: it does not end when the last writer does, and can be opened where there is none yet.
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    this.#onBytes = onBytes;
+    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false });
+    this.#isDirect = readDirectly(this.#socket, onBytes);
+    if (this.#isDirect) this.#socket.resume();
+    else this.#socket.on("data", onBytes);
+  }
+
+  /**
+   * What comes wakes the process no more, until {@link resume}: it waits for {@link read}.
+   * @returns false where that cannot be: Node's stream would go on, and hold what it has read
+   */
+  pause(): boolean {
+    if (this.#isDirect) this.#socket.pause();
+    return this.#isDirect;
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Reads what there is now. */
+  read(): void {
+    if (this.#socket.destroyed || !this.#isDirect) return;
+    for (let length = READ_BYTES; length === READ_BYTES;) {
+      length = this.#readSome();
+      if (length > 0) this.#onBytes(copyOf(readBuffer, length));
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #readSome(): number {
+    try {
+      return readSync(this.#fd, readBuffer, 0, READ_BYTES, null);
+    } catch (error) {
+      if (isOneOf(error, "EAGAIN")) return 0;
+      throw error;
+    }
+  }
 }
 
 /** What became of a write: where the pipe is `full` nothing of it is written, and {@link FifoWriter.writeLater} is next; `gone`: nobody reads any more. */

@@ -10,7 +10,7 @@ import type { BroadcastFlags } from "socket.io-adapter";
 import { copyOf } from "../lib/copy-of.js";
 import { hasKeys } from "../lib/has-keys.js";
 import type { Deliver, Publish } from "./messages.js";
-import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
+import { encodeEvent, encodeEventArgs, EVENT_ARGS_AT, type EventOptions } from "./payload.js";
 
 /** socket.io-adapter's MessageType of a broadcast, which is what a plain event travels as. */
 export const BROADCAST = 3;
@@ -46,23 +46,14 @@ const numbers = new DataView(scratch.buffer);
 export function encodeEventFrame(
   nsp: string,
   args: string,
-  { rooms, except, flags }: EventOptions,
+  target: EventOptions,
   seq: number | undefined,
   from = 0,
 ): Buffer | undefined {
-  const rest = except.length > 0 || hasKeys(flags) ? JSON.stringify([except, flags]) : "";
-  const textAt = FIXED_END + 4 * rooms.length;
-  let text = nsp;
-  // So that what follows fits the scratch, whatever it is.
-  if (textAt > SCRATCH_BYTES / 2) return undefined;
-  for (let n = 0; n < rooms.length; n++) {
-    const room = rooms[n];
-    if (typeof room !== "string") return undefined;
-    numbers.setUint32(FIXED_END + 4 * n, room.length);
-    text += room;
-  }
-  text += rest;
-  const body = from === 0 ? encodeEvent(args, nsp, { rooms, except, flags }) : encodeEventArgs(args);
+  const text = putTarget(nsp, target);
+  if (text === undefined) return undefined;
+  const textAt = FIXED_END + 4 * target.rooms.length;
+  const body = from === 0 ? encodeEvent(args, nsp, target) : encodeEventArgs(args);
   const characters = text.length + body.length;
   if (textAt + characters * MOST_BYTES_A_CHARACTER > SCRATCH_BYTES) return undefined;
   const written = scratch.write(text + body, textAt, "utf8");
@@ -71,16 +62,64 @@ export function encodeEventFrame(
   if (!isAscii && !text.isWellFormed()) return undefined;
   const end = textAt + written;
   const bodyAt = textAt + (isAscii ? text.length : Buffer.byteLength(text));
-  numbers.setUint32(0, end - 4);
-  // Not by `<<`, whose result is signed.
-  numbers.setUint32(4, (from === 0 ? PUBLISHED : DELIVERED) * 2 ** KIND_SHIFT + bodyAt - FROM_AT);
-  numbers.setUint32(FROM_AT, from);
-  numbers.setFloat64(NUMBER_AT, seq ?? NONE);
-  numbers.setUint32(ARGS_BYTES_AT, isAscii ? args.length : Buffer.byteLength(args));
+  const argsBytes = isAscii ? args.length : Buffer.byteLength(args);
+  putHead(from === 0 ? PUBLISHED : DELIVERED, from, seq ?? NONE, argsBytes, bodyAt, end);
+  return copyOf(scratch, end);
+}
+
+/**
+ * An event from outside for those it is for: what they read of its body, as it is.
+ * @param argsBytes length of the arguments' JSON in the body
+ * @param body as of {@link encodeEvent}
+ * @returns undefined where a frame with a JSON header must do
+ */
+export function encodeDeliveredBody(
+  nsp: string,
+  target: EventOptions,
+  argsBytes: number,
+  body: Buffer,
+  from: number,
+): Buffer | undefined {
+  const bodyBytes = EVENT_ARGS_AT + argsBytes;
+  const text = putTarget(nsp, target);
+  const textAt = FIXED_END + 4 * target.rooms.length;
+  if (text === undefined || textAt + text.length * MOST_BYTES_A_CHARACTER + bodyBytes > SCRATCH_BYTES) return undefined;
+  const written = scratch.write(text, textAt, "utf8");
+  if (written !== text.length && !text.isWellFormed()) return undefined;
+  const bodyAt = textAt + written;
+  body.copy(scratch, bodyAt, 0, bodyBytes);
+  putHead(DELIVERED, from, NONE, argsBytes, bodyAt, bodyAt + bodyBytes);
+  return copyOf(scratch, bodyAt + bodyBytes);
+}
+
+/**
+ * Puts the lengths of namespace, rooms and rest into the scratch.
+ * @returns their text; undefined where the frame cannot have it
+ */
+function putTarget(nsp: string, { rooms, except, flags }: EventOptions): string | undefined {
+  const rest = except.length > 0 || hasKeys(flags) ? JSON.stringify([except, flags]) : "";
+  // So that what follows fits the scratch, whatever it is.
+  if (FIXED_END + 4 * rooms.length > SCRATCH_BYTES / 2) return undefined;
+  let text = nsp;
+  for (let n = 0; n < rooms.length; n++) {
+    const room = rooms[n];
+    if (typeof room !== "string") return undefined;
+    numbers.setUint32(FIXED_END + 4 * n, room.length);
+    text += room;
+  }
   numbers.setUint32(NSP_AT, nsp.length);
   numbers.setUint32(REST_AT, rest.length);
   numbers.setUint32(ROOMS_AT, rooms.length);
-  return copyOf(scratch, end);
+  return text + rest;
+}
+
+function putHead(kind: number, from: number, number: number, argsBytes: number, bodyAt: number, end: number): void {
+  numbers.setUint32(0, end - 4);
+  // Not by `<<`, whose result is signed.
+  numbers.setUint32(4, kind * 2 ** KIND_SHIFT + bodyAt - FROM_AT);
+  numbers.setUint32(FROM_AT, from);
+  numbers.setFloat64(NUMBER_AT, number);
+  numbers.setUint32(ARGS_BYTES_AT, argsBytes);
 }
 
 /**

@@ -2,6 +2,7 @@
  * Frames on the wire between primary and worker: `u32 length | u32 kind and header length | header | body`. Numbers are big-endian; `length` counts
  * everything behind itself. The kind, in the two highest bits, says whether the header is JSON or that of a plain event. The body is opaque here.
  */
+import { ENTRY, readEntryHeader } from "./entry-frame.js";
 import { BROADCAST, encodeEventFrame, JSON_HEADER, KIND_SHIFT, LENGTH_MASK, readEventHeader } from "./event-frame.js";
 import type { Deliver, Publish } from "./messages.js";
 import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
@@ -108,7 +109,11 @@ export class FrameReader {
       const headerAt = at + PREFIX_BYTES;
       const bodyAt = headerAt + headerBytes;
       const body = buffer.subarray(bodyAt, end);
-      if (kind === JSON_HEADER) {
+      if (kind === ENTRY) {
+        const header = readEntryHeader(buffer, headerAt, bodyAt);
+        at = end;
+        onFrame(header, body, undefined);
+      } else if (kind === JSON_HEADER) {
         const header: unknown = JSON.parse(buffer.toString("utf8", headerAt, bodyAt));
         at = end;
         onFrame(header, body, undefined);

@@ -4,17 +4,22 @@
  */
 import { apart, FrameReader, type OnFrame } from "./frame.js";
 
+/** @param wid of who wrote it */
+export type OnInletFrame = (header: unknown, body: Buffer, wid: number) => void;
+
 export const CHUNK_HEAD_BYTES = 6;
 const NOTHING_KEPT: Buffer = Buffer.alloc(0);
 
 export class Inlet {
   readonly #onFrame: OnFrame;
   readonly #readers = new Map<number, FrameReader>();
+  /** Who wrote what is read now. */
+  #wid = 0;
   /** The beginning of a chunk. */
   #kept = NOTHING_KEPT;
 
-  constructor(onFrame: OnFrame) {
-    this.#onFrame = apart(onFrame);
+  constructor(onFrame: OnInletFrame) {
+    this.#onFrame = apart((header, body) => onFrame(header, body, this.#wid));
   }
 
   /** @throws RangeError or SyntaxError where what a worker has written are no frames; the inlet is useless afterwards */
@@ -38,6 +43,7 @@ export class Inlet {
   #read(wid: number, bytes: Buffer): void {
     let reader = this.#readers.get(wid);
     if (reader === undefined) this.#readers.set(wid, (reader = new FrameReader()));
+    this.#wid = wid;
     reader.push(bytes, this.#onFrame);
   }
 }

@@ -41,6 +41,8 @@ export interface Direct {
   readonly folder: string;
   readonly boardPath: string;
   readonly boardKey: readonly [number, number];
+  /** Whether the primary has an inlet too, of the number {@link OUTSIDE_WID}, for what is said to servers outside of the node. */
+  readonly hasOutside: boolean;
 }
 
 /** The pipe on which a worker hears from its siblings; it is there before the worker says hello. */
@@ -104,6 +106,8 @@ export type UpMessage =
   | { readonly t: "seek"; readonly id: number }
   /** Everything up to this delivery is done, and the joins it caused are on the wire before this. */
   | { readonly t: "settled"; readonly n: number }
+  /** A request waits at the primary's inlet, and is not to wait for others. */
+  | { readonly t: "look" }
   /** Past the primary, these workers have been told to join sockets to these rooms; each answers with `settled` of that number, before this or after. */
   | ({ readonly t: "joining" } & Joining)
   | ({ readonly t: "beat" } & Beat)

@@ -1,8 +1,9 @@
-/** The primary's part in what workers say to each other past it: the board, and a way into each worker's inlet for what must come behind all that. */
+/** The primary's part in what workers say to each other past it: the board, a way into each worker's inlet for what must come behind all that, and an inlet of its own. */
 import { randomInt } from "node:crypto";
 import { rmSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
+import { gatherPace } from "../bus/gathering.js";
 import type { Config } from "../config/config.js";
 import { FifoWriter, makeFifo } from "../lib/fifo.js";
 import type { HashKey } from "../lib/half-siphash.js";
@@ -10,6 +11,7 @@ import { MaskTable } from "../lib/mask-table.js";
 import { Board } from "../link/board.js";
 import { inletOf, OUTSIDE_WID, type Direct } from "../link/messages.js";
 import { Outlet } from "../link/outlet.js";
+import { Outbound } from "./outbound.js";
 
 const NUMBERS = 2 ** 32;
 
@@ -17,14 +19,23 @@ export class DirectHub {
   readonly board: Board;
   /** What workers are told of it. */
   readonly boot: Direct;
+  /** Where workers say what is for servers outside of the node; undefined where there are none. */
+  readonly outbound: Outbound | undefined;
   readonly #maxQueueBytes: number;
 
-  constructor(folder: string, maxQueueBytes: number) {
+  /** @throws Error where there is no `mkfifo` */
+  constructor(folder: string, { hub, redis, bus }: Config, now: () => number) {
     const boardKey: HashKey = [randomInt(NUMBERS), randomInt(NUMBERS)];
     const boardPath = path.join(folder, "board");
+    const inlet = inletOf(folder, OUTSIDE_WID);
+    makeFifo(inlet);
     this.board = new Board(new MaskTable(boardPath, boardKey));
-    this.boot = { folder, boardPath, boardKey };
-    this.#maxQueueBytes = maxQueueBytes;
+    const hasOutside = redis.url !== null;
+    // Made in any case: whether it can be is found out by it.
+    if (!hasOutside) rmSync(inlet);
+    else this.outbound = new Outbound(inlet, gatherPace(bus.gatherMs, now));
+    this.boot = { folder, boardPath, boardKey, hasOutside };
+    this.#maxQueueBytes = hub.maxQueueBytes;
   }
 
   /** @param wid of a worker that has opened its inlet */
@@ -36,23 +47,23 @@ export class DirectHub {
   remove(wid: number): void {
     rmSync(inletOf(this.boot.folder, wid), { force: true });
   }
+
+  close(): void {
+    this.outbound?.close();
+    this.board.close();
+  }
 }
 
 /**
- * Whether workers can do without the primary: Redis and recovery need each message there, and only Linux writes enough to a pipe in one piece.
+ * Whether workers can do without the primary: recovery needs each message there, and only Linux writes enough to a pipe in one piece.
  * @returns undefined where they cannot
  */
-export function openDirectHub(config: Config, folder: string, log: Logger): DirectHub | undefined {
-  const isPossible = process.platform === "linux" && config.redis.url === null && !config.recovery.enabled;
-  if (config.hub.path !== "direct" || !isPossible) return undefined;
+export function openDirectHub(config: Config, folder: string, log: Logger, now: () => number): DirectHub | undefined {
+  if (config.hub.path !== "direct" || process.platform !== "linux" || config.recovery.enabled) return undefined;
   try {
-    // Of no worker.
-    const probe = inletOf(folder, 0);
-    makeFifo(probe);
-    rmSync(probe);
+    return new DirectHub(folder, config, now);
   } catch (error) {
     log.warn({ err: error }, "no named pipes: what workers say to each other goes by way of the primary");
     return undefined;
   }
-  return new DirectHub(folder, config.hub.maxQueueBytes);
 }

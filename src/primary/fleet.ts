@@ -29,6 +29,8 @@ export interface FleetOptions {
   readonly metrics: PrimaryMetrics;
   readonly log: Logger;
   readonly now: () => number;
+  /** Whether what is published comes here one by one: else it has come together before. */
+  readonly gathers: boolean;
   /** Sessions of this node now. */
   readonly sessions: () => number;
   /** The table of nodes has changed. */
@@ -46,7 +48,7 @@ export class Fleet {
 
   /** Connects at once; whether Redis answers is seen later. */
   constructor(options: FleetOptions) {
-    const { config, settings, version, uid, hub, recovery, metrics, log, now, sessions } = options;
+    const { config, settings, version, uid, hub, recovery, metrics, log, now, sessions, gathers } = options;
     const { redis, bus, fleet, socketio } = config;
     const { maxDisconnectionDuration } = socketio.connectionStateRecovery;
     this.#options = options;
@@ -57,6 +59,7 @@ export class Fleet {
       channelPrefix: redis.channelPrefix,
       keyPrefix: redis.keyPrefix,
       ...bus,
+      gatherMs: gathers ? bus.gatherMs : 0,
       local: hub,
       recovery: recovery && {
         log: recovery,

@@ -4,69 +4,18 @@
  * and hears when a worker is gone.
  */
 import type { Inbound, LocalSide } from "../bus/local-side.js";
-import { deliveredFrame } from "../link/event-frame.js";
+import type { Outgoing } from "../link/entry-frame.js";
+import { deliveredFrame, encodeDeliveredBody } from "../link/event-frame.js";
 import { encodeFrame } from "../link/frame.js";
 import { NOTHING, OUTSIDE_WID } from "../link/messages.js";
 import type { Deliver, DownMessage, InterestChange, Joining, Publish, Reply } from "../link/messages.js";
 import { occupiedKey, openKey, prefixKey, roomKey, type Board } from "../link/board.js";
 import { encodePayload } from "../link/payload.js";
-import type { LoggedEvent } from "../recovery/log-entry.js";
 import { Interest } from "../routing/interest.js";
 import { Anticipated } from "./anticipated.js";
 import { withoutSockets } from "./late-sieve.js";
+import type { HubCounters, HubLog, HubPeer, Outside } from "./hub-parts.js";
 import { PendingJoins } from "./pending-joins.js";
-
-/** The hub's side of one worker's wire. */
-export interface HubPeer {
-  readonly wid: number;
-  readonly queueBytes: number;
-  /** For what must arrive; small. */
-  send(message: DownMessage): void;
-  /** The same, behind all that other workers have sent this one before now. */
-  sendBehind(message: DownMessage): void;
-  /** False: the wire's bound is reached and the message was dropped. */
-  offer(frame: readonly Buffer[]): boolean;
-}
-
-export interface HubCounters {
-  /** Messages taken from workers. */
-  received(): void;
-  /** Copies passed on to a worker. */
-  forwarded(copies: number): void;
-  /** Workers that were spared a copy because they have no members. */
-  skipped(copies: number): void;
-  /** A copy that a worker's full wire could not take. */
-  dropped(peer: HubPeer): void;
-}
-
-/** Every server outside of this node, as the hub sees them: one more peer, which gets everything and is asked everything. */
-export interface Outside {
-  /**
-   * @param pos its position in the log, where it stands there
-   * @returns whether answers will follow
-   */
-  publish(wid: number, message: Publish, body: Buffer, pos: number | undefined): boolean;
-  /** A worker's answer to what came from outside. */
-  reply(wid: number, message: Reply, body: Buffer): void;
-  /** The first worker has opened that namespace. */
-  opened(nsp: string): void;
-  /** The last worker has closed it. */
-  closed(nsp: string): void;
-  gone(wid: number): void;
-  /** Servers outside that have the namespace open. */
-  countOthers(nsp: string): Promise<number>;
-}
-
-/** With recovery on: everything that clients may be given later passes through here before it goes on. */
-export interface HubLog {
-  /** Where it stands now: what is passed on later lies behind. */
-  readonly position: { readonly pos: number; readonly streamId?: string };
-  /** @returns its position */
-  published(wid: number, message: Publish, body: Buffer): number;
-  logged(event: LoggedEvent): number;
-  /** Sockets that have had it before they came to this node, by their ids. */
-  receivers(event: LoggedEvent): readonly string[];
-}
 
 export class Hub implements LocalSide {
   readonly #peers = new Map<number, HubPeer>();
@@ -172,6 +121,16 @@ export class Hub implements LocalSide {
     else this.#passEvent(targets, deliveredFrame(frame, peer.wid, pos));
   }
 
+  /** What a worker says to servers outside of the node: its siblings have it past the hub. */
+  onOutbound(wid: number, message: Publish | Outgoing, body: Buffer): void {
+    if (message.t === "entry") {
+      this.#outside?.pass(message, body);
+      return;
+    }
+    const isAsked = this.#outside?.publish(wid, message, body, undefined) ?? false;
+    if (message.req !== undefined && !isAsked) this.settle(wid, message.nsp, message.req);
+  }
+
   /** Passes on what comes from outside. @returns the workers it is for: one whose full wire could not take it owes an answer all the same */
   deliver(inbound: Inbound, received: Buffer): readonly number[] {
     const late = inbound.logged && this.#log?.receivers(inbound.logged);
@@ -271,6 +230,14 @@ export class Hub implements LocalSide {
   ): void {
     if (targets.size === 0) return;
     const { nsp, type, bin, rooms, event, joins, logged } = message;
+    if (event !== undefined && pos === undefined && joins === undefined) {
+      const { bytes, except, flags } = event;
+      const frame = encodeDeliveredBody(nsp, { rooms, except, flags }, bytes, body, from);
+      if (frame !== undefined) {
+        this.#passEvent(targets, frame);
+        return;
+      }
+    }
     const header: Deliver = {
       t: "deliver",
       from,
@@ -293,6 +260,7 @@ export class Hub implements LocalSide {
       }
     }
     this.#counters.forwarded(copies);
+    for (const room of joins ?? []) this.#post(nsp, room);
   }
 
   #passEvent(targets: ReadonlySet<HubPeer>, frame: Buffer): void {

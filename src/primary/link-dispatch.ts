@@ -4,6 +4,7 @@ import type { MetricSnapshot, NodeMetrics } from "../telemetry/node-metrics.js";
 import type { EntryDesk } from "./entry-desk.js";
 import type { Hub } from "./hub.js";
 import type { MetricsCollector } from "./metrics-collector.js";
+import type { Outbound } from "./outbound.js";
 import type { Recovery } from "./recovery.js";
 import type { Supervisor } from "./supervisor.js";
 import type { WorkerLinkHandler } from "./worker-link.js";
@@ -16,6 +17,8 @@ export interface DispatchParts {
   readonly nodeMetrics: NodeMetrics;
   /** Undefined where it is off. */
   readonly recovery: Recovery | undefined;
+  /** Undefined where workers say everything here. */
+  readonly outbound: Outbound | undefined;
   /** Reads the table of nodes anew, and tells the workers where it has changed. Never rejects. */
   readonly refreshNodes: () => Promise<void>;
 }
@@ -27,6 +30,7 @@ export function createDispatch({
   collector,
   nodeMetrics,
   recovery,
+  outbound,
   refreshNodes,
 }: DispatchParts): WorkerLinkHandler["onMessage"] {
   return (link, message, body, frame) => {
@@ -76,6 +80,9 @@ export function createDispatch({
         break;
       case "settled":
         hub.onSettled(link, message.n);
+        break;
+      case "look":
+        outbound?.look();
         break;
       case "joining":
         hub.onJoining(message);

@@ -75,6 +75,13 @@ export async function startNode(
   const uid = randomUUID();
   const recovery = createRecovery({ config, uid, hub, metrics, now });
   const settings = redisSettings(config, "limpet");
+  const startLog = createLogger({
+    level: config.log.level,
+    ...(config.nodeId === null ? {} : { node: config.nodeId }),
+  });
+  const direct = openDirectHub(config, socketDir, startLog, now);
+  if (direct !== undefined) hub.postOn(direct.board);
+  direct?.outbound?.onMessage((wid, message, body) => hub.onOutbound(wid, message, body));
   const fleet =
     settings &&
     new Fleet({
@@ -85,8 +92,9 @@ export async function startNode(
       hub,
       recovery,
       metrics,
-      log: createLogger({ level: config.log.level, ...(config.nodeId === null ? {} : { node: config.nodeId }) }),
+      log: startLog,
       now,
+      gathers: direct === undefined,
       sessions: () => started.supervisor?.workers.reduce((sum, { load }) => sum + load.sessions, 0) ?? 0,
       onNodes: (message) => {
         for (const link of started.supervisor?.links ?? []) link.send(message);
@@ -96,8 +104,6 @@ export async function startNode(
   const nodeId = fleet === undefined ? (config.nodeId ?? 0) : await claimId(fleet);
   const log = createLogger({ level: config.log.level, node: nodeId });
   metrics.setNode(nodeId);
-  const direct = openDirectHub(config, socketDir, log);
-  if (direct !== undefined) hub.postOn(direct.board);
 
   const entryDesk = new EntryDesk({ config, redis: redisSettings(config, "limpet-limits"), log, now });
   const supervisor: Supervisor = new Supervisor({
@@ -151,9 +157,12 @@ export async function startNode(
         collector,
         nodeMetrics,
         recovery,
+        outbound: direct?.outbound,
         refreshNodes: async () => fleet?.refreshNodes(),
       }),
       onClose: (link, error) => {
+        // What it said last is in the pipe.
+        direct?.outbound?.end(link.wid);
         hub.remove(link);
         link.outlet?.close();
         recovery?.remove(link);
@@ -205,7 +214,7 @@ export async function startNode(
     if (fleet !== undefined) undo.push(() => fleet.stop());
     await links.listen();
     undo.push(() => links.close());
-    undo.push(() => direct?.board.close());
+    undo.push(() => direct?.close());
     undo.push(() => entryDesk.close());
     undo.push(() => metrics.stop());
     recovery?.start();

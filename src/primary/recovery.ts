@@ -12,7 +12,7 @@ import { LateEntries } from "../recovery/late-entries.js";
 import { RoomLog } from "../recovery/room-log.js";
 import type { SessionRecord } from "../recovery/session-record.js";
 import { recordOf, SessionTable, type Session } from "../recovery/session-table.js";
-import type { HubLog } from "./hub.js";
+import type { HubLog } from "./hub-parts.js";
 import { Restores, type RestoresOptions, type SessionHolder } from "./restores.js";
 import { SessionChanges } from "./session-changes.js";
 

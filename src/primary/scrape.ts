@@ -1,6 +1,7 @@
 /** What a scrape of /metrics returns: what the workers said last, with what the primary knows of itself now. */
 import type { BusState } from "../bus/bus-health.js";
 import type { HubTally } from "../telemetry/hub-tally.js";
+import { OUTSIDE_WID } from "../link/messages.js";
 import type { NodeMetrics } from "../telemetry/node-metrics.js";
 import type { PrimaryMetrics, WorkerSlotState } from "../telemetry/primary-metrics.js";
 import { hubQueuesOf } from "./hub-queues.js";
@@ -43,20 +44,24 @@ export async function scrape({
     const bytes = queues.get(wid);
     if (bytes !== undefined) metrics.hubQueueBytes.set({ worker: String(slot) }, bytes);
   }
-  setBus(metrics, bus);
+  setBus(metrics, bus, queues.get(OUTSIDE_WID) ?? 0);
   setRecovery(metrics, recovery);
   return await nodeMetrics.render(await metrics.snapshot());
 }
 
 /** A node without Redis has no series of it: one of 0 would look like an outage. */
-function setBus({ busUp, busLag, busOutboxBytes }: PrimaryMetrics, bus: BusState | undefined): void {
+function setBus(
+  { busUp, busLag, busOutboxBytes }: PrimaryMetrics,
+  bus: BusState | undefined,
+  waitingBytes: number,
+): void {
   if (bus === undefined) {
     for (const gauge of [busUp, busLag, busOutboxBytes]) gauge.remove();
     return;
   }
   busUp.set(bus.up ? 1 : 0);
   busLag.set(bus.lagSeconds);
-  busOutboxBytes.set(bus.outboxBytes);
+  busOutboxBytes.set(bus.outboxBytes + waitingBytes);
 }
 
 function setRecovery(metrics: PrimaryMetrics, recovery: RecoveryState | undefined): void {

@@ -5,7 +5,7 @@ import { encodeFrame } from "../link/frame.js";
 import type { DownMessage, UpMessage } from "../link/messages.js";
 import type { Outlet } from "../link/outlet.js";
 import { Wire } from "../link/wire.js";
-import type { HubPeer } from "./hub.js";
+import type { HubPeer } from "./hub-parts.js";
 
 export interface WorkerLinkHandler {
   /**
@@ -24,16 +24,20 @@ export interface WorkerLinkHandler {
 export class WorkerLink implements HubPeer {
   readonly wid: number;
   readonly #wire: Wire;
+  readonly #turn: Turn;
   /** Where it hears from its siblings, where that is past the primary. */
   outlet: Outlet | undefined;
 
-  constructor(wid: number, wire: Wire) {
+  #isScheduled = false;
+
+  constructor(wid: number, wire: Wire, turn: Turn) {
     this.wid = wid;
+    this.#turn = turn;
     this.#wire = wire;
   }
 
   get queueBytes(): number {
-    return this.#wire.queueBytes;
+    return this.#wire.queueBytes + (this.outlet?.queueBytes ?? 0);
   }
 
   send(message: DownMessage, body?: Buffer): void {
@@ -50,7 +54,21 @@ export class WorkerLink implements HubPeer {
   }
 
   offer(frame: readonly Buffer[]): boolean {
-    return this.#wire.offer(frame);
+    if (this.outlet === undefined) return this.#wire.offer(frame);
+    if (!this.outlet.hold(frame)) return false;
+    this.#schedule();
+    return true;
+  }
+
+  endTurn(): void {
+    this.#isScheduled = false;
+    this.outlet?.flush();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#turn.add(this);
   }
 
   destroy(): void {
@@ -85,7 +103,7 @@ export function acceptLink(
           handler.onMessage(link, message, body, frame);
         } else if (link === undefined && message.t === "hello" && accept(message.wid)) {
           clearTimeout(timer);
-          link = new WorkerLink(message.wid, wire);
+          link = new WorkerLink(message.wid, wire, options.turn);
           onLink(link);
         } else {
           socket.destroy(new Error(`unexpected ${message.t} on the link`));

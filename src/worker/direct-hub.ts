@@ -1,5 +1,5 @@
 /** A worker's part in what workers say to each other past the primary: its inlet, and the way to those of the others. */
-import { FifoWriter, makeFifo, readFifo } from "../lib/fifo.js";
+import { FifoReader, FifoWriter, makeFifo } from "../lib/fifo.js";
 import { MaskReader } from "../lib/mask-reader.js";
 import type { Turn } from "../lib/turn.js";
 import { BoardReader } from "../link/board.js";
@@ -35,7 +35,7 @@ export function openDirectHub({ direct, turn, writes, onMessage, ...options }: D
   });
   const path = inletOf(folder, options.wid);
   makeFifo(path);
-  const closeInlet = readFifo(path, (bytes) => {
+  const pipe = new FifoReader(path, (bytes) => {
     turn.begin();
     try {
       inlet.push(bytes);
@@ -47,6 +47,7 @@ export function openDirectHub({ direct, turn, writes, onMessage, ...options }: D
   const route: DirectRoute = new DirectRoute({
     ...options,
     board: new BoardReader(new MaskReader(boardPath, boardKey)),
+    hasOutside: direct.hasOutside,
     open: (wid) => new FifoWriter(inletOf(folder, wid)),
     schedule: () => {
       if (writes === undefined) turn.add(ending);
@@ -56,7 +57,7 @@ export function openDirectHub({ direct, turn, writes, onMessage, ...options }: D
   return {
     route,
     close: () => {
-      closeInlet();
+      pipe.close();
       route.close();
     },
   };

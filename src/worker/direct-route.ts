@@ -10,12 +10,13 @@ import type { FifoWriter } from "../lib/fifo.js";
 import type { BoardReader } from "../link/board.js";
 import { occupiedKey, openKey, prefixKey, roomKey } from "../link/board.js";
 import { encodeDeliveredEvent, encodeFrame } from "../link/frame.js";
-import type { Deliver, DownMessage, UpMessage } from "../link/messages.js";
+import { OUTSIDE_WID, type Deliver, type DownMessage, type UpMessage } from "../link/messages.js";
 import { Outlet } from "../link/outlet.js";
 import type { EventOptions, Payload } from "../link/payload.js";
 import { namedBy } from "../routing/address.js";
 import type { HubTally } from "../telemetry/hub-tally.js";
 import type { HubRoute, PublishHeader, ReplyHeader, RouteHost } from "./hub-route.js";
+import { eventForOutside, messageForOutside } from "./outside-frames.js";
 
 /** Messages that join sockets elsewhere are numbered from the worker's own number times this on, so that no two have the same. */
 const JOININGS_A_WORKER = 2 ** 26;
@@ -32,7 +33,9 @@ export interface DirectRouteOptions {
   readonly tally: HubTally;
   /** Workers of the node besides this one. */
   readonly siblingCount: () => number;
-  readonly tellPrimary: (message: UpMessage) => void;
+  readonly tellPrimary: (message: UpMessage, body?: Buffer) => void;
+  /** Whether there are servers outside of this node: they get everything, and are asked everything, by the primary's inlet. */
+  readonly hasOutside: boolean;
   /** Has {@link DirectRoute.flush} called when the turn ends. */
   readonly schedule: () => void;
 }
@@ -62,6 +65,7 @@ export class DirectRoute implements HubRoute {
   #host!: RouteHost;
   /** By wid. */
   readonly #peers = new Map<number, Peer>();
+  readonly #outside: Peer | undefined;
   /** The same by bit; null: this worker itself. */
   readonly #byBit: (Peer | null | undefined)[] = [];
   /** Those with frames that have not left. */
@@ -73,10 +77,13 @@ export class DirectRoute implements HubRoute {
   #joinings: Joining[] = [];
   #nextJoining = 0;
   #isScheduled = false;
+  /** A request is among what is said to the outside. */
+  #isUrgent = false;
 
   constructor(options: DirectRouteOptions) {
     this.#options = options;
     this.#board = options.board;
+    if (options.hasOutside) this.#outside = this.#peer(OUTSIDE_WID);
   }
 
   /** Bytes that wait for other workers, by wid; none that has read all. */
@@ -93,17 +100,28 @@ export class DirectRoute implements HubRoute {
   publishEvent(nsp: string, args: string, opts: EventOptions): void {
     const peers = this.#targets(nsp, opts.rooms, "members");
     if (peers.length > 0) this.#send(peers, encodeDeliveredEvent(nsp, args, opts, this.#options.wid));
+    if (this.#outside !== undefined) this.#send([this.#outside], eventForOutside(nsp, args, opts));
   }
 
-  publish(header: PublishHeader, { bin, body }: Payload): boolean {
-    const { nsp, type, rooms, to, event, joins, req } = header;
+  publish(header: PublishHeader, payload: Payload): boolean {
+    const { nsp, rooms, to, req } = header;
     const peers = this.#targets(nsp, rooms, to);
     if (req !== undefined) {
-      const wids = peers.map(({ wid }) => wid);
-      // In a later turn, as where the hub says it.
-      setImmediate(() => this.#host.expect(req, wids));
+      const wids = (this.#outside === undefined ? peers : [...peers, this.#outside]).map(({ wid }) => wid);
+      // Before anybody can answer; where nobody will, the caller hears of it in a later turn, as where the hub says it.
+      if (wids.length > 0) this.#host.expect(req, wids);
+      else setImmediate(() => this.#host.expect(req, wids));
     }
-    if (peers.length === 0) return true;
+    if (peers.length > 0) this.#publishTo(peers, header, payload);
+    if (this.#outside !== undefined) {
+      this.#send([this.#outside], messageForOutside(header, payload));
+      if (req !== undefined) this.#isUrgent = true;
+    }
+    return true;
+  }
+
+  #publishTo(peers: readonly Peer[], header: PublishHeader, { bin, body }: Payload): void {
+    const { nsp, type, rooms, event, joins } = header;
     const settle = joins && this.#numberOfJoining();
     const message: Deliver = {
       t: "deliver",
@@ -116,14 +134,17 @@ export class DirectRoute implements HubRoute {
     };
     const { low, high } = this.#board;
     const taken = this.#send(peers, encodeFrame(message, body));
-    if (settle === undefined || joins === undefined || taken.length === 0) return true;
+    if (settle === undefined || joins === undefined || taken.length === 0) return;
     this.#joinings.push({ batch: this.#host.nextBatch, nsp, rooms: joins, low, high });
     // Not of who was spared the message: it will never say that it has joined anybody.
     this.#options.tellPrimary({ t: "joining", n: settle, nsp, rooms: joins, wids: taken.map(({ wid }) => wid) });
-    return true;
   }
 
   reply({ to, nsp, type }: ReplyHeader, { bin, body }: Payload): void {
+    if (to === OUTSIDE_WID) {
+      this.#options.tellPrimary({ t: "reply", to, nsp, type, bin }, body);
+      return;
+    }
     const message: DownMessage = { t: "reply", from: this.#options.wid, nsp, type, bin };
     this.#offer(this.#peer(to), encodeFrame(message, body), this.#host.unknownJoins);
     this.#schedule();
@@ -134,6 +155,11 @@ export class DirectRoute implements HubRoute {
     this.#isScheduled = false;
     for (const outlet of this.#held) outlet.flush();
     if (this.#held.size > 0) this.#held.clear();
+    // Last: what comes back from outside comes behind what siblings are told here.
+    this.#outside?.outlet.flush();
+    if (!this.#isUrgent || this.#staged.length > 0) return;
+    this.#isUrgent = false;
+    this.#options.tellPrimary({ t: "look" });
   }
 
   onKnown(batch: number): void {
@@ -254,13 +280,14 @@ export class DirectRoute implements HubRoute {
     return true;
   }
 
-  #forwarded({ outlet }: Peer): void {
+  #forwarded({ outlet, wid }: Peer): void {
+    if (wid === OUTSIDE_WID) return;
     this.#options.tally.forwarded(1);
     this.#held.add(outlet);
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#held.size === 0) return;
+    if (this.#isScheduled || (this.#held.size === 0 && (this.#outside?.outlet.queueBytes ?? 0) === 0)) return;
     this.#isScheduled = true;
     this.#options.schedule();
   }

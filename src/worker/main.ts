@@ -123,7 +123,7 @@ async function startWorker({
       maxQueueBytes: config.hub.maxQueueBytes,
       tally: hubTally,
       siblingCount: () => siblings.count,
-      tellPrimary: (message) => wire.send(message),
+      tellPrimary: (message, body) => wire.send(message, body),
       onMessage: (message, body) => port.onMessage(message, body),
     });
   const link = connect(hubPath);

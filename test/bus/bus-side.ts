@@ -58,6 +58,7 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
     stream: "socket.io",
     channelPrefix: "socket.io",
     keyPrefix: "limpet:",
+    gatherMs: 0,
     maxOutboxBytes: 1 << 26,
     maxEntryBytes: 1 << 24,
     retentionMs: options.retentionMs ?? 300_000,

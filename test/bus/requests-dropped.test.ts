@@ -1,7 +1,8 @@
 /** A request from outside that a worker's full wire could not take: the asker hears that an answer is missing. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Hub, type HubPeer } from "../../src/primary/hub.js";
+import { Hub } from "../../src/primary/hub.js";
+import type { HubPeer } from "../../src/primary/hub-parts.js";
 
 test("a worker whose wire is full owes an answer to what other nodes ask", () => {
   const counts = { forwarded: 0, dropped: 0 };

@@ -1,7 +1,8 @@
 /** What comes from other nodes and nobody here wants is counted, and not looked at any further; what somebody is about to want is. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Hub, type HubPeer } from "../../src/primary/hub.js";
+import { Hub } from "../../src/primary/hub.js";
+import type { HubPeer } from "../../src/primary/hub-parts.js";
 import { createSid, sidPrefix } from "../../src/routing/address.js";
 
 function start(): { readonly hub: Hub; readonly peers: readonly [HubPeer, HubPeer]; readonly skipped: () => number } {

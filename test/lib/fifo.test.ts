@@ -5,7 +5,7 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, statSync
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
-import { ATOMIC_BYTES, FifoWriter, makeFifo, readFifo, type Written } from "../../src/lib/fifo.js";
+import { ATOMIC_BYTES, FifoReader, FifoWriter, makeFifo, type Written } from "../../src/lib/fifo.js";
 import { startProgram } from "../support/children.js";
 import { waitFor } from "../support/wait.js";
 import { numberedChunk, type WriterOptions } from "./fifo-writer.js";
@@ -25,7 +25,8 @@ function fifo(t: TestContext): string {
 /** @returns what it has read, and what closes it */
 function reader(t: TestContext, where: string): { chunks: Buffer[]; text: () => string; close: () => void } {
   const chunks: Buffer[] = [];
-  const close = readFifo(where, (bytes) => void chunks.push(bytes));
+  const pipe = new FifoReader(where, (bytes) => void chunks.push(bytes));
+  const close = (): void => pipe.close();
   t.after(close);
   return { chunks, text: () => Buffer.concat(chunks).toString(), close };
 }

@@ -4,7 +4,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
-import { ATOMIC_BYTES, FifoWriter, makeFifo, readFifo } from "../../src/lib/fifo.js";
+import { ATOMIC_BYTES, FifoReader, FifoWriter, makeFifo } from "../../src/lib/fifo.js";
 import { CHUNK_HEAD_BYTES } from "../../src/link/inlet.js";
 import { Outlet } from "../../src/link/outlet.js";
 import { waitFor } from "../support/wait.js";
@@ -29,13 +29,13 @@ function pipe(t: TestContext) {
   return {
     got,
     read: () => Buffer.concat(read),
-    begin: () =>
-      closers.push(
-        readFifo(where, (bytes) => {
-          read.push(bytes);
-          inlet.push(bytes);
-        }),
-      ),
+    begin: () => {
+      const reader = new FifoReader(where, (bytes) => {
+        read.push(bytes);
+        inlet.push(bytes);
+      });
+      closers.push(() => reader.close());
+    },
     /** Nobody has it open for reading any more. */
     close,
     outlet: (wid: number, maxQueueBytes = BOUND_BYTES) => {

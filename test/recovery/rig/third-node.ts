@@ -24,5 +24,5 @@ function entryOf(uid: string, n: number): (string | Buffer)[] {
   const args = JSON.stringify(["other", n, TEXT]);
   const body = Buffer.from(encodeEvent(args, "/", { rooms, except: [], flags: {} }));
   const header = { n, r: rooms, e: [Buffer.byteLength(args), [], {}], g: [n, 1, n] } as const;
-  return encodeEntry(uid, BROADCAST, header, "/", { bin: false, body });
+  return encodeEntry(uid, BROADCAST, JSON.stringify(header), "/", { bin: false, body });
 }

@@ -216,3 +216,30 @@ test("a pipe is its user's alone, and is not made where a file stands already", 
   assert.equal(statSync(file).size, 4);
   assert.throws(() => makeFifo(path.join(where, "below")), Error);
 });
+
+test("a reader that pauses is not woken by what comes: it has it when it reads, in order, and is woken again when it resumes", async (t) => {
+  const where = fifo(t);
+  const chunks: Buffer[] = [];
+  const pipe = new FifoReader(where, (bytes) => void chunks.push(bytes));
+  t.after(() => pipe.close());
+  const text = (): string => Buffer.concat(chunks).toString();
+  const writer = writerOf(t, where);
+  write(writer, "a");
+  await waitFor(() => text() === "a");
+  assert.equal(pipe.pause(), true);
+  for (const word of ["b", "c"]) {
+    write(writer, word);
+    for (let n = 0; n < 10; n++) await turn();
+  }
+  assert.equal(text(), "a");
+  pipe.read();
+  assert.equal(text(), "abc");
+  pipe.read();
+  write(writer, "d");
+  pipe.resume();
+  await waitFor(() => text() === "abcd");
+  write(writer, "e");
+  await waitFor(() => text() === "abcde");
+  pipe.close();
+  pipe.read();
+});

@@ -9,7 +9,7 @@ import { MaskReader } from "../../src/lib/mask-reader.js";
 import { MaskTable } from "../../src/lib/mask-table.js";
 import { Board, BoardReader, occupiedKey, prefixKey, roomKey } from "../../src/link/board.js";
 import { Inlet } from "../../src/link/inlet.js";
-import type { Deliver, UpMessage } from "../../src/link/messages.js";
+import { OUTSIDE_WID, type Deliver, type UpMessage } from "../../src/link/messages.js";
 import { encodePayload } from "../../src/link/payload.js";
 import { createSid, sidPrefix } from "../../src/routing/address.js";
 import { HubTally } from "../../src/telemetry/hub-tally.js";
@@ -27,6 +27,8 @@ interface Stage {
   /** Batches for which all clients were held. */
   readonly held: number[];
   readonly expected: [req: string, wids: readonly number[]][];
+  /** [wid, body] of all that was read, in the order in which it was. */
+  readonly bodies: [number, string][];
   /** What that worker has read so far. */
   readonly read: (wid: number) => readonly Deliver[];
   readonly counted: () => Readonly<Record<string, number>>;
@@ -34,20 +36,24 @@ interface Stage {
 }
 
 /** Workers 2 and 3 read, worker 4 has an inlet and does not. */
-function stage(t: TestContext): Stage {
+function stage(t: TestContext, { hasOutside = false } = {}): Stage {
   const folder = mkdtempSync(path.join(tmpdir(), "direct-route-"));
   const boardPath = path.join(folder, "board");
   const table = new MaskTable(boardPath, [1, 2]);
   const board = new Board(table);
   const inletOf = (wid: number): string => path.join(folder, String(wid));
   const reads = new Map<number, Deliver[]>();
+  const bodies: [number, string][] = [];
   const undo: (() => void)[] = [];
-  for (const wid of [OWN, 2, 3, 4]) {
-    board.add(wid);
+  for (const wid of [OUTSIDE_WID, OWN, 2, 3, 4]) {
+    if (wid !== OUTSIDE_WID) board.add(wid);
     makeFifo(inletOf(wid));
     const frames: Deliver[] = [];
     reads.set(wid, frames);
-    const inlet = new Inlet((header) => void frames.push(header as Deliver));
+    const inlet = new Inlet((header, body) => {
+      frames.push(header as Deliver);
+      bodies.push([wid, body.toString()]);
+    });
     if (wid === 4) continue;
     const pipe = new FifoReader(inletOf(wid), (bytes) => inlet.push(bytes));
     undo.push(() => pipe.close());
@@ -62,13 +68,13 @@ function stage(t: TestContext): Stage {
     maxQueueBytes: MAX_QUEUE_BYTES,
     tally,
     siblingCount: () => 3,
-    hasOutside: false,
+    hasOutside,
     tellPrimary: (message) => void made.told.push(message),
     schedule: () => setImmediate(() => route.flush()),
   });
   const counts: Record<string, number> = {};
   const made: Stage = {
-    ...{ route, board, told: [], held: [], expected: [], unknownJoins: 0 },
+    ...{ route, board, bodies, told: [], held: [], expected: [], unknownJoins: 0 },
     read: (wid) => reads.get(wid) ?? [],
     counted: () => {
       const inc = ({ outcome }: { outcome: string }, by = 1): void =>
@@ -213,4 +219,51 @@ test("a worker that has the bit of one that is gone gets what is for it", async 
   event(route, "room", "second");
   await waitFor(() => read(3).length === 1);
   assert.equal(read(2).length, 1);
+});
+
+test("servers outside are told everything, as entries and requests, and are expected to answer those", async (t) => {
+  const { route, board, told, expected, read, bodies, counted } = stage(t, { hasOutside: true });
+  post(board, roomKey("/", "room"), 2);
+  event(route, "room", "hello");
+  event(route, "nobody's here", "hello");
+  route.publish({ nsp: "/", type: 9, rooms: [], to: "open" }, encodePayload({ packet: ["word"] }));
+  assert.deepEqual(told, []);
+  route.publish({ nsp: "/", type: 6, rooms: ["room"], to: "members", req: "r" }, encodePayload({ requestId: "r" }));
+  await waitFor(() => read(OUTSIDE_WID).length === 4);
+  assert.deepEqual(expected, [["r", [2, OUTSIDE_WID]]]);
+  assert.deepEqual(told, [{ t: "look" }]);
+  const said: unknown[] = read(OUTSIDE_WID).map(({ t: kind, type }) => [kind, type]);
+  assert.deepEqual(said, [
+    ["entry", 3],
+    ["entry", 3],
+    ["entry", 9],
+    ["publish", 6],
+  ]);
+  const [first] = bodies.filter(([wid]) => wid === OUTSIDE_WID);
+  const packet = { type: 2, data: ["hello"], nsp: "/" };
+  assert.deepEqual(JSON.parse(first?.[1] ?? ""), { packet, opts: { rooms: ["room"] } });
+  const { received, forwarded } = counted();
+  assert.deepEqual({ received, forwarded }, { received: 4, forwarded: 2 });
+});
+
+test("an answer for outside goes by the primary's link, where requests from outside are kept account of", (t) => {
+  const { route, told, read } = stage(t, { hasOutside: true });
+  route.reply({ to: OUTSIDE_WID, nsp: "/", type: 8 }, encodePayload({ requestId: "r" }));
+  assert.deepEqual(told, [{ t: "reply", to: OUTSIDE_WID, nsp: "/", type: 8, bin: false }]);
+  assert.equal(read(OUTSIDE_WID).length, 0);
+});
+
+test("what is said behind a join of one's own waits with what is for outside too, and a request is looked at then", async (t) => {
+  const made = stage(t, { hasOutside: true });
+  const { route, told, read } = made;
+  made.unknownJoins = 5;
+  event(route, "room", "behind a join");
+  route.publish({ nsp: "/", type: 6, rooms: [], to: "members", req: "r" }, encodePayload({ requestId: "r" }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(read(OUTSIDE_WID).length, 0);
+  assert.deepEqual(told, []);
+  made.unknownJoins = 0;
+  route.onKnown(5);
+  await waitFor(() => read(OUTSIDE_WID).length === 2);
+  assert.deepEqual(told, [{ t: "look" }]);
 });

@@ -1,0 +1,3 @@
+/** Requests between nodes that send what their workers say by way of the primary. */
+import "../../hub/primary-path/choose.js";
+import "../requests.test.js";

@@ -8,23 +8,21 @@
 import { connectRedis, connectSubscriber, type RedisConnection, type RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import type { Outgoing } from "../link/entry-frame.js";
-import { headerTextOf, numbered, type HeaderText } from "../link/entry-header.js";
+import { headerTextOf } from "../link/entry-header.js";
 import type { Publish, Reply } from "../link/messages.js";
-import { decodePayload, packMessage, type Payload } from "../link/payload.js";
+import { decodePayload, packMessage } from "../link/payload.js";
+import { Appender } from "./appender.js";
 import { Answering } from "./answering.js";
 import { Asking, type Response } from "./asking.js";
 import { BusHealth, SILENCE_MS, type BusState } from "./bus-health.js";
 import type { BusOptions } from "./bus-options.js";
 import { BusSessions } from "./bus-sessions.js";
 import { Channels } from "./channels.js";
-import { encodeEntry } from "./entry.js";
-import { gatherPace } from "./gathering.js";
 import { Inbox } from "./inbox.js";
 import { NODE_SPACE } from "./node-words.js";
-import { Outbox } from "./outbox.js";
 import { serverMessageOf } from "./server-message.js";
 import { StreamReader } from "./stream-reader.js";
-import { StreamWriter } from "./stream-writer.js";
+import type { StreamWriter } from "./stream-writer.js";
 
 const TICK_MS = 500;
 const DRAIN_MS = 2_000;
@@ -40,7 +38,7 @@ export class Bus {
   readonly #options: BusOptions;
   readonly #reading: RedisConnection;
   readonly #subscriber: RedisSubscriber;
-  readonly #outbox: Outbox;
+  readonly #appender: Appender;
   readonly #writer: StreamWriter;
   readonly #reader: StreamReader;
   readonly #channels: Channels;
@@ -48,15 +46,13 @@ export class Bus {
   readonly #answering: Answering;
   readonly #inbox: Inbox;
   readonly #health: BusHealth;
-  #n = 0;
   #stopping = false;
   #ticker: NodeJS.Timeout | undefined;
 
   constructor(options: BusOptions) {
     this.#options = options;
     this.uid = options.uid;
-    const { settings, stream, channelPrefix, stallTimeoutMs, retentionMs, local, recovery, counters, log, now } =
-      options;
+    const { settings, stream, channelPrefix, stallTimeoutMs, local, recovery, counters, log, now } = options;
     const connection = { ...settings, stallTimeoutMs };
     // Watched by the ticker: a timer for each command would cost as much as the command.
     const watched = { ...settings, stallTimeoutMs: undefined };
@@ -84,19 +80,17 @@ export class Bus {
     );
     this.#channels.attach(this.#subscriber);
 
-    this.#outbox = new Outbox(options.maxOutboxBytes);
-    this.#writer = new StreamWriter({
+    this.#appender = new Appender({
+      ...options,
       redis: this.redis,
-      stream,
-      outbox: this.#outbox,
-      pace: gatherPace(options.gatherMs, now),
-      retentionMs,
-      now,
+      onAppended: (n) => this.#health.appended(n),
+      onDropped: (reason) => counters.dropped(reason),
       onFailure: onError,
       onWritten: () => {
         if (!this.#health.up) this.#check();
       },
     });
+    this.#writer = this.#appender.writer;
     this.#answering = new Answering({ respond: (uid, nsp, type, data) => this.#respond(uid, nsp, type, data) });
     this.#asking = new Asking({
       local,
@@ -127,7 +121,7 @@ export class Bus {
       redis: this.#reading,
       stream,
       now,
-      onPositioned: () => this.#append(GREETING, "{}", undefined),
+      onPositioned: () => this.#appender.append({ type: GREETING, header: "{}", nsp: undefined }),
       onEntry: (id, fields) => this.#inbox.onEntry(id, fields),
       onReached: (id) => {
         recovery?.log.reached(id);
@@ -151,7 +145,7 @@ export class Bus {
         keyPrefix: options.keyPrefix,
         channels: this.#channels,
         isUp: () => this.#health.up,
-        lastOwn: () => this.#n,
+        lastOwn: () => this.#appender.last,
         lastOf: (uid) => this.#inbox.lastOf(uid),
         seenAtMs: (uid) => this.#inbox.seenAtMs(uid),
         position: () => this.#reader.position,
@@ -162,7 +156,7 @@ export class Bus {
   }
 
   get state(): BusState {
-    return this.#health.state(this.#outbox.bytes);
+    return this.#health.state(this.#appender.waitingBytes);
   }
 
   /**
@@ -212,13 +206,13 @@ export class Bus {
     const payload = { bin, body };
     const place = { pos, wid };
     if (req === undefined) {
-      this.#append(type, headerTextOf(message, place), nsp, payload);
+      this.#appender.append({ type, header: headerTextOf(message, place), nsp, payload });
       return false;
     }
     if (!this.#health.up) return false;
     const timeoutMs = message.timeoutMs ?? 0;
     const header = headerTextOf(message, place, [req, nsp, timeoutMs]);
-    if (!this.#append(type, header, undefined, payload, true)) return false;
+    if (!this.#appender.append({ type, header, nsp: undefined, payload, isUrgent: true })) return false;
     this.#asking.open(req, wid, nsp, timeoutMs);
     // For stock servers; limpet nodes read it in the stream, where it keeps its place among what was emitted before and after.
     const copy = packMessage({ uid: this.uid, nsp, type, data: decodePayload(payload), l: 1 });
@@ -228,7 +222,7 @@ export class Bus {
 
   /** Takes what a worker has made an entry of by itself. */
   pass({ type, header, nsp, bin }: Outgoing, body: Buffer): void {
-    this.#append(type, header, nsp, { bin, body });
+    this.#appender.append({ type, header, nsp, payload: { bin, body } });
   }
 
   /** A worker's answer to a request from outside. */
@@ -245,25 +239,6 @@ export class Bus {
       this.#failed(error);
       return 0;
     }
-  }
-
-  #append(type: number, header: HeaderText, nsp: string | undefined, payload?: Payload, isUrgent = false): boolean {
-    const { maxEntryBytes, counters } = this.#options;
-    const bytes =
-      payload === undefined ? 0 : payload.bin ? Math.ceil(payload.body.length / 3) * 4 : payload.body.length;
-    if (bytes > maxEntryBytes || !this.#outbox.fits(bytes)) {
-      counters.dropped(bytes > maxEntryBytes ? "too_large" : "outbox_full");
-      return false;
-    }
-    const n = this.#n + 1;
-    if (!this.#outbox.push(n, encodeEntry(this.uid, type, numbered(header, n), nsp, payload))) {
-      counters.dropped("outbox_full");
-      return false;
-    }
-    this.#n = n;
-    this.#health.appended(n);
-    this.#writer.appended(isUrgent);
-    return true;
   }
 
   #respond(uid: string, nsp: string, type: number, data: object): void {

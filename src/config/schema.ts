@@ -140,7 +140,7 @@ export const configSchema = z.strictObject({
   hub: z.strictObject({
     path: key(z.enum(HUB_PATHS).default("direct"), {
       description:
-        "How messages pass from worker to worker: `direct` past the primary, where the node is alone, recovery is off and the system is Linux, `primary` always through it.",
+        "How messages pass from worker to worker: `direct` past the primary, where recovery is off and the system is Linux, `primary` always through it.",
       allowed: `one of ${HUB_PATHS.join(", ")}`,
       textForm: "text",
     }),

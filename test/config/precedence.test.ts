@@ -138,6 +138,7 @@ test("every key can be set by its variable", () => {
     "redis.url": ["redis+sentinel://a:1,b:2/main", "redis+sentinel://a:1,b:2/main"],
     "engine.writePath": ["stock", "stock"],
     "hub.path": ["primary", "primary"],
+    "bus.gatherMs": ["31", 31],
     "client.slowPolicy": ["drop-volatile", "drop-volatile"],
     "client.maxBufferedBytes": ["1000001", 1_000_001],
     "access.trustedProxies": ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],

@@ -70,7 +70,7 @@ async function stage(t: TestContext, gatherMs: number, retentionMs = 300_000): P
       assert.ok(outbox.push(++n, ["n", String(n), "text", text]));
       writer.appended(isUrgent);
     },
-    entries: async () => (await client.xrange(STREAM, "-", "+")),
+    entries: async () => await client.xrange(STREAM, "-", "+"),
     writes: async () => {
       const stats = await client.info("commandstats");
       const batches = callsOf(stats, "eval");

@@ -57,10 +57,11 @@ export class FifoReader {
   /** Reads what there is now. */
   read(): void {
     if (this.#socket.destroyed || !this.#isDirect) return;
-    for (let length = READ_BYTES; length === READ_BYTES;) {
+    let length;
+    do {
       length = this.#readSome();
       if (length > 0) this.#onBytes(copyOf(readBuffer, length));
-    }
+    } while (length === READ_BYTES);
   }
 
   close(): void {

@@ -5,8 +5,7 @@
  * {@link HeaderText}.
  */
 import type { HeaderText } from "./entry-header.js";
-
-export const ENTRY = 3;
+import { ENTRY, KIND_SHIFT } from "./event-frame.js";
 
 /** An entry on its way to the stream. */
 export interface Outgoing {
@@ -34,7 +33,7 @@ export function encodeEntryFrame({ nsp, type, bin, header }: Omit<Outgoing, "t">
   const bodyAt = PREFIX_BYTES + headBytes;
   const frame = Buffer.allocUnsafe(bodyAt + (copies ? bodyBytes : 0));
   frame.writeUInt32BE(4 + headBytes + bodyBytes, 0);
-  frame.writeUInt32BE(ENTRY * 2 ** 30 + headBytes, 4);
+  frame.writeUInt32BE(ENTRY * 2 ** KIND_SHIFT + headBytes, 4);
   frame.writeUInt8(type, TYPE_AT);
   frame.writeUInt8(bin ? 1 : 0, BIN_AT);
   frame.writeUInt32BE(nspBytes, NSP_BYTES_AT);

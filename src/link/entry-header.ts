@@ -49,14 +49,14 @@ export function headerTextOf(
   });
 }
 
-/** What a header begins with: its number follows. */
-export const NUMBER_START = '{"n":';
 /** The same of a plain event to members, which most entries are. */
 export function eventHeaderText({ rooms, except, flags }: EventOptions, argsBytes: number): HeaderText {
   const to = rooms.length > 0 ? `"r":${JSON.stringify(rooms)},` : "";
   return `{${to}"e":[${argsBytes},${JSON.stringify(except)},${hasKeys(flags) ? JSON.stringify(flags) : "{}"}]}`;
 }
 
+/** What a header begins with: its number follows. */
+export const NUMBER_START = '{"n":';
 const NO_HEADER = "{}";
 
 /** The header as it stands in the entry. */

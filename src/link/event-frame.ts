@@ -19,6 +19,8 @@ export const BROADCAST = 3;
 export const JSON_HEADER = 0;
 export const PUBLISHED = 1;
 export const DELIVERED = 2;
+/** Of {@link ./entry-frame.ts}. */
+export const ENTRY = 3;
 export const KIND_SHIFT = 30;
 export const LENGTH_MASK = 2 ** KIND_SHIFT - 1;
 

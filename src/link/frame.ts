@@ -2,8 +2,16 @@
  * Frames on the wire between primary and worker: `u32 length | u32 kind and header length | header | body`. Numbers are big-endian; `length` counts
  * everything behind itself. The kind, in the two highest bits, says whether the header is JSON or that of a plain event. The body is opaque here.
  */
-import { ENTRY, readEntryHeader } from "./entry-frame.js";
-import { BROADCAST, encodeEventFrame, JSON_HEADER, KIND_SHIFT, LENGTH_MASK, readEventHeader } from "./event-frame.js";
+import { readEntryHeader } from "./entry-frame.js";
+import {
+  BROADCAST,
+  ENTRY,
+  encodeEventFrame,
+  JSON_HEADER,
+  KIND_SHIFT,
+  LENGTH_MASK,
+  readEventHeader,
+} from "./event-frame.js";
 import type { Deliver, Publish } from "./messages.js";
 import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
 

@@ -23,17 +23,14 @@ export class DirectHub {
   readonly outbound: Outbound | undefined;
   readonly #maxQueueBytes: number;
 
-  /** @throws Error where there is no `mkfifo` */
-  constructor(folder: string, { hub, redis, bus }: Config, now: () => number) {
+  /** @param inlet a named pipe in the folder: the primary's own, where it needs one */
+  constructor(folder: string, inlet: string, { hub, redis, bus }: Config, now: () => number) {
     const boardKey: HashKey = [randomInt(NUMBERS), randomInt(NUMBERS)];
     const boardPath = path.join(folder, "board");
-    const inlet = inletOf(folder, OUTSIDE_WID);
-    makeFifo(inlet);
     this.board = new Board(new MaskTable(boardPath, boardKey));
     const hasOutside = redis.url !== null;
-    // Made in any case: whether it can be is found out by it.
-    if (!hasOutside) rmSync(inlet);
-    else this.outbound = new Outbound(inlet, gatherPace(bus.gatherMs, now));
+    if (hasOutside) this.outbound = new Outbound(inlet, gatherPace(bus.gatherMs, now));
+    else rmSync(inlet);
     this.boot = { folder, boardPath, boardKey, hasOutside };
     this.#maxQueueBytes = hub.maxQueueBytes;
   }
@@ -60,10 +57,12 @@ export class DirectHub {
  */
 export function openDirectHub(config: Config, folder: string, log: Logger, now: () => number): DirectHub | undefined {
   if (config.hub.path !== "direct" || process.platform !== "linux" || config.recovery.enabled) return undefined;
+  const inlet = inletOf(folder, OUTSIDE_WID);
   try {
-    return new DirectHub(folder, config, now);
+    makeFifo(inlet);
   } catch (error) {
     log.warn({ err: error }, "no named pipes: what workers say to each other goes by way of the primary");
     return undefined;
   }
+  return new DirectHub(folder, inlet, config, now);
 }

@@ -59,8 +59,8 @@ export class Outbound {
 
   /** Takes what is left. */
   close(): void {
-    clearTimeout(this.#timer);
     this.#pipe.read();
+    clearTimeout(this.#timer);
     this.#pipe.close();
   }
 

@@ -28,6 +28,8 @@ const SMOKE = [
   "test/app/",
   "test/hub/messages",
   "test/hub/direct",
+  "test/hub/outbound",
+  "test/bus/direct",
   "test/bus/operations",
   "test/bus/requests.test",
   "test/rescue/between-nodes",

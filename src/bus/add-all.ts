@@ -1,5 +1,5 @@
 /**
- * A batch of entries as one command, which costs the node that writes it a fourth of a transaction with an XADD for each.
+ * A batch of entries as one command. Of a transaction with an XADD for each, the client's account of each command was most of what it cost the node.
  *
  * KEYS: the stream. ARGV: the id to trim to or nothing, then for each entry how many fields it has, and the fields. → the id of the last one.
  *

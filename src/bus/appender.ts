@@ -1,28 +1,20 @@
 /** What this node says in the stream: numbered without holes, bounded in bytes, and written in order. */
-import type { RedisConnection } from "../lib/redis.js";
 import { numbered, type HeaderText } from "../link/entry-header.js";
 import type { Payload } from "../link/payload.js";
 import type { DropReason } from "./bus-options.js";
 import { encodeEntry } from "./entry.js";
 import { gatherPace } from "./gathering.js";
 import { Outbox } from "./outbox.js";
-import { StreamWriter } from "./stream-writer.js";
+import { StreamWriter, type StreamWriterOptions } from "./stream-writer.js";
 
-export interface AppenderOptions {
+export interface AppenderOptions extends Omit<StreamWriterOptions, "outbox" | "pace"> {
   readonly uid: string;
-  readonly redis: RedisConnection;
-  readonly stream: string;
   readonly gatherMs: number;
   readonly maxOutboxBytes: number;
   readonly maxEntryBytes: number;
-  readonly retentionMs: number;
-  readonly now: () => number;
   readonly onAppended: (n: number) => void;
   /** A message was not taken. */
   readonly onDropped: (reason: DropReason) => void;
-  /** As of {@link StreamWriter}. */
-  readonly onFailure: (error: Error) => void;
-  readonly onWritten: () => void;
 }
 
 export interface NewEntry {
@@ -43,14 +35,10 @@ export class Appender {
   #last = 0;
 
   constructor(options: AppenderOptions) {
-    const { redis, stream, gatherMs, maxOutboxBytes, retentionMs, now, onFailure, onWritten } = options;
     this.#options = options;
-    this.#outbox = new Outbox(maxOutboxBytes);
-    this.writer = new StreamWriter({
-      ...{ redis, stream, retentionMs, now, onFailure, onWritten },
-      outbox: this.#outbox,
-      pace: gatherPace(gatherMs, now),
-    });
+    this.#outbox = new Outbox(options.maxOutboxBytes);
+    const pace = gatherPace(options.gatherMs, options.now);
+    this.writer = new StreamWriter({ ...options, outbox: this.#outbox, pace });
   }
 
   /** Number of the last entry; 0 before there is one. */

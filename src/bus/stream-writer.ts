@@ -4,7 +4,7 @@
  *
  * Where there is much to write it waits for more: a batch costs this node, Redis and every reader about as much as a lone entry.
  */
-import type { Pace } from "../lib/pace.js";
+import { MIN_WAIT_MS, type Pace } from "../lib/pace.js";
 import type { RedisArgument, RedisConnection } from "../lib/redis.js";
 import { idAt, timeOf } from "../lib/stream-id.js";
 import { toError } from "../lib/to-error.js";
@@ -18,8 +18,6 @@ const MIN_RETRY_MS = 20;
 const MAX_RETRY_MS = 1_000;
 /** Failures in a row after which the connection is made anew: it may lead to a server that will never take a write again. */
 const RESET_AFTER = 3;
-/** Node's timers are no finer. */
-const MIN_WAIT_MS = 1;
 
 export interface StreamWriterOptions {
   readonly redis: RedisConnection;

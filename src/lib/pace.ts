@@ -1,5 +1,7 @@
 /** How long it is worth waiting for more to come: where there is much traffic, what comes together costs one process one look. */
 
+/** A shorter wait is none: Node's timers are no finer. */
+export const MIN_WAIT_MS = 1;
 /** Over this time the traffic is averaged. */
 const TRAFFIC_MS = 100;
 

@@ -5,7 +5,7 @@
  * {@link HeaderText}.
  */
 import type { HeaderText } from "./entry-header.js";
-import { ENTRY, KIND_SHIFT } from "./event-frame.js";
+import { COPY_BELOW_BYTES, ENTRY, KIND_SHIFT, PREFIX_BYTES } from "./event-frame.js";
 
 /** An entry on its way to the stream. */
 export interface Outgoing {
@@ -17,13 +17,10 @@ export interface Outgoing {
   readonly header: HeaderText;
 }
 
-const PREFIX_BYTES = 8;
 const TYPE_AT = PREFIX_BYTES;
 const BIN_AT = TYPE_AT + 1;
 const NSP_BYTES_AT = BIN_AT + 1;
 const FIXED_BYTES = 6;
-/** Bodies up to this size are copied into the frame's own buffer. */
-const COPY_BELOW_BYTES = 4096;
 
 export function encodeEntryFrame({ nsp, type, bin, header }: Omit<Outgoing, "t">, body: Buffer | string): Buffer[] {
   const nspBytes = Buffer.byteLength(nsp);

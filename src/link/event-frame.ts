@@ -24,6 +24,11 @@ export const ENTRY = 3;
 export const KIND_SHIFT = 30;
 export const LENGTH_MASK = 2 ** KIND_SHIFT - 1;
 
+/** Of every frame: its length, and the number above. */
+export const PREFIX_BYTES = 8;
+/** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
+export const COPY_BELOW_BYTES = 4096;
+
 const FROM_AT = 8;
 const NUMBER_AT = 12;
 const ARGS_BYTES_AT = 20;

@@ -7,17 +7,16 @@ import {
   BROADCAST,
   ENTRY,
   encodeEventFrame,
+  COPY_BELOW_BYTES,
   JSON_HEADER,
   KIND_SHIFT,
   LENGTH_MASK,
+  PREFIX_BYTES,
   readEventHeader,
 } from "./event-frame.js";
 import type { Deliver, Publish } from "./messages.js";
 import { encodeEvent, encodeEventArgs, type EventOptions } from "./payload.js";
 
-const PREFIX_BYTES = 8;
-/** Bodies up to this size are copied into the frame's own buffer: one small write is cheaper than two. */
-const COPY_BELOW_BYTES = 4096;
 /** Larger frames mean that the two ends do not understand each other. */
 export const MAX_FRAME_BYTES = 1 << 30;
 

@@ -11,9 +11,19 @@ import { MaskTable } from "../lib/mask-table.js";
 import { Board } from "../link/board.js";
 import { inletOf, OUTSIDE_WID, type Direct } from "../link/messages.js";
 import { Outlet } from "../link/outlet.js";
-import { Outbound } from "./outbound.js";
+import { Outbound, type OnOutbound } from "./outbound.js";
 
 const NUMBERS = 2 ** 32;
+
+export interface DirectHubOptions {
+  readonly config: Config;
+  /** Of the node's sockets and pipes. */
+  readonly folder: string;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** A worker says something to servers outside of the node. */
+  readonly onOutbound: OnOutbound;
+}
 
 export class DirectHub {
   readonly board: Board;
@@ -24,12 +34,13 @@ export class DirectHub {
   readonly #maxQueueBytes: number;
 
   /** @param inlet a named pipe in the folder: the primary's own, where it needs one */
-  constructor(folder: string, inlet: string, { hub, redis, bus }: Config, now: () => number) {
+  constructor(inlet: string, { config, folder, now, onOutbound }: DirectHubOptions) {
+    const { hub, redis, bus } = config;
     const boardKey: HashKey = [randomInt(NUMBERS), randomInt(NUMBERS)];
     const boardPath = path.join(folder, "board");
     this.board = new Board(new MaskTable(boardPath, boardKey));
     const hasOutside = redis.url !== null;
-    if (hasOutside) this.outbound = new Outbound(inlet, gatherPace(bus.gatherMs, now));
+    if (hasOutside) this.outbound = new Outbound(inlet, gatherPace(bus.gatherMs, now), onOutbound);
     else rmSync(inlet);
     this.boot = { folder, boardPath, boardKey, hasOutside };
     this.#maxQueueBytes = hub.maxQueueBytes;
@@ -55,7 +66,8 @@ export class DirectHub {
  * Whether workers can do without the primary: recovery needs each message there, and only Linux writes enough to a pipe in one piece.
  * @returns undefined where they cannot
  */
-export function openDirectHub(config: Config, folder: string, log: Logger, now: () => number): DirectHub | undefined {
+export function openDirectHub(options: DirectHubOptions): DirectHub | undefined {
+  const { config, folder, log } = options;
   if (config.hub.path !== "direct" || process.platform !== "linux" || config.recovery.enabled) return undefined;
   const inlet = inletOf(folder, OUTSIDE_WID);
   try {
@@ -64,5 +76,5 @@ export function openDirectHub(config: Config, folder: string, log: Logger, now: 
     log.warn({ err: error }, "no named pipes: what workers say to each other goes by way of the primary");
     return undefined;
   }
-  return new DirectHub(folder, inlet, config, now);
+  return new DirectHub(inlet, options);
 }

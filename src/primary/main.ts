@@ -79,9 +79,14 @@ export async function startNode(
     level: config.log.level,
     ...(config.nodeId === null ? {} : { node: config.nodeId }),
   });
-  const direct = openDirectHub(config, socketDir, startLog, now);
+  const direct = openDirectHub({
+    config,
+    folder: socketDir,
+    log: startLog,
+    now,
+    onOutbound: (wid, message, body) => hub.onOutbound(wid, message, body),
+  });
   if (direct !== undefined) hub.postOn(direct.board);
-  direct?.outbound?.onMessage((wid, message, body) => hub.onOutbound(wid, message, body));
   const fleet =
     settings &&
     new Fleet({

@@ -3,15 +3,13 @@
  * comes: being woken costs the primary more than a message does.
  */
 import { FifoReader } from "../lib/fifo.js";
-import type { Pace } from "../lib/pace.js";
+import { MIN_WAIT_MS, type Pace } from "../lib/pace.js";
 import type { Outgoing } from "../link/entry-frame.js";
 import { Inlet } from "../link/inlet.js";
 import type { Publish } from "../link/messages.js";
 
 export type OnOutbound = (wid: number, message: Publish | Outgoing, body: Buffer) => void;
 
-/** Node's timers are no finer. */
-const MIN_WAIT_MS = 1;
 /** Of the 64 KiB that a pipe holds on Linux: where so much has come at once, the next look would find it full, and those who write waiting. */
 const MANY_BYTES = 32 * 1024;
 
@@ -19,7 +17,6 @@ export class Outbound {
   readonly #inlet: Inlet;
   readonly #pipe: FifoReader;
   readonly #pace: Pick<Pace, "note" | "waitMs">;
-  #onMessage: OnOutbound = () => undefined;
   #count = 0;
   #bytes = 0;
   /** The next look; undefined: what comes wakes the process. */
@@ -29,21 +26,17 @@ export class Outbound {
    * @param path of its pipe
    * @param pace how long to wait between two looks
    */
-  constructor(path: string, pace: Pick<Pace, "note" | "waitMs">) {
+  constructor(path: string, pace: Pick<Pace, "note" | "waitMs">, onMessage: OnOutbound) {
     this.#pace = pace;
     this.#inlet = new Inlet((header, body, wid) => {
       this.#count++;
-      this.#onMessage(wid, header as Publish | Outgoing, body);
+      onMessage(wid, header as Publish | Outgoing, body);
     });
     this.#pipe = new FifoReader(path, (bytes) => {
       this.#bytes += bytes.length;
       this.#inlet.push(bytes);
       if (this.#timer === undefined) this.#next();
     });
-  }
-
-  onMessage(onMessage: OnOutbound): void {
-    this.#onMessage = onMessage;
   }
 
   /** Takes what is there now. */

@@ -1,6 +1,6 @@
 /** The primary's end of one worker's wire. */
 import type { Socket } from "node:net";
-import type { Turn } from "../lib/turn.js";
+import type { Ending, Turn } from "../lib/turn.js";
 import { encodeFrame } from "../link/frame.js";
 import type { DownMessage, UpMessage } from "../link/messages.js";
 import type { Outlet } from "../link/outlet.js";
@@ -21,13 +21,12 @@ export interface WorkerLinkHandler {
   onClose(link: WorkerLink, error: Error | undefined): void;
 }
 
-export class WorkerLink implements HubPeer {
+export class WorkerLink implements HubPeer, Ending {
   readonly wid: number;
   readonly #wire: Wire;
   readonly #turn: Turn;
   /** Where it hears from its siblings, where that is past the primary. */
   outlet: Outlet | undefined;
-
   #isScheduled = false;
 
   constructor(wid: number, wire: Wire, turn: Turn) {
@@ -65,14 +64,14 @@ export class WorkerLink implements HubPeer {
     this.outlet?.flush();
   }
 
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#turn.add(this);
-  }
-
-  destroy(): void {
-    this.#wire.destroy();
   }
 }
 

@@ -5,6 +5,7 @@
  * Where writing itself is most of the work, turns are too short for much to come together in them: so after a long writing there is a pause, in
  * proportion to it, before the next. What goes to other workers waits along ({@link ./event-outlet.ts}).
  */
+import { MIN_WAIT_MS } from "../lib/pace.js";
 import type { Ending, Turn } from "../lib/turn.js";
 
 export interface TurnWriter {
@@ -27,8 +28,6 @@ const PAUSE_SHARE = 8;
 const MAX_PAUSE_MS = 4;
 /** Fewer writers than this are done before a pause would be worth it, and without a look at the clock. */
 const MANY_WRITERS = 16;
-/** Node's timers are no finer. */
-const MIN_PAUSE_MS = 1;
 
 export class WriteTurn implements Ending {
   readonly beforeWrite: () => void;
@@ -50,7 +49,7 @@ export class WriteTurn implements Ending {
     if (this.#writers.push(writer) > 1) return;
     const pauseMs = this.#pausesUntilMs === -Infinity ? 0 : this.#pausesUntilMs - this.#now();
     const waitMs = Math.max(this.#batchMs, pauseMs);
-    if (waitMs < MIN_PAUSE_MS) this.#turn.add(this);
+    if (waitMs < MIN_WAIT_MS) this.#turn.add(this);
     else setTimeout(() => this.endTurn(), waitMs);
   }
 

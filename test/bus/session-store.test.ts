@@ -1,37 +1,16 @@
 /** Sessions in Redis: the last state of each, written at most once a second, fenced by generation and owner. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parseRedisUrl } from "../../src/lib/redis-url.js";
-import { connectRedis, type RedisConnection } from "../../src/lib/redis.js";
+import type { RedisConnection } from "../../src/lib/redis.js";
 import { SessionStore, type SessionWrite, type StoreOutcome } from "../../src/bus/session-store.js";
 import { RedisScript } from "../../src/bus/redis-script.js";
 import { TAKE } from "../../src/bus/session-scripts.js";
 import type { Scope } from "../support/children.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
+import { connect } from "./connection.js";
 
 const TTL_MS = 60_000;
-
-async function connect(scope: Scope, redis: TestRedis, onReady?: () => void): Promise<RedisConnection> {
-  const place = parseRedisUrl(redis.url);
-  assert(place);
-  const tls = { ca: undefined, cert: undefined, key: undefined, verify: true };
-  const connection = connectRedis(
-    {
-      place,
-      tls,
-      username: undefined,
-      password: undefined,
-      sentinelPassword: undefined,
-      name: "t",
-      stallTimeoutMs: 2_000,
-    },
-    { ...(onReady && { onReady }) },
-  );
-  scope.after(() => connection.close());
-  await waitFor(() => connection.ready);
-  return connection;
-}
 
 interface Side {
   readonly store: SessionStore;

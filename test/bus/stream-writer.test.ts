@@ -5,10 +5,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gatherPace } from "../../src/bus/gathering.js";
 import { Outbox } from "../../src/bus/outbox.js";
 import { StreamWriter } from "../../src/bus/stream-writer.js";
-import { connectRedis } from "../../src/lib/redis.js";
-import { parseRedisUrl } from "../../src/lib/redis-url.js";
 import { startRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
+import { connect } from "./connection.js";
 
 const STREAM = "s";
 const now = (): number => performance.now();
@@ -27,25 +26,9 @@ interface Stage {
 async function stage(t: TestContext, gatherMs: number, retentionMs = 300_000): Promise<Stage> {
   const redis = await startRedis(t);
   const client = redis.client();
-  const place = parseRedisUrl(redis.url);
-  assert.ok(place !== undefined);
   const failures: Error[] = [];
   const outbox = new Outbox(1 << 26);
-  const isReady = new Promise<void>((resolve) => {
-    connection = connectRedis(
-      {
-        place,
-        username: undefined,
-        password: undefined,
-        sentinelPassword: undefined,
-        tls: { ca: undefined, cert: undefined, key: undefined, verify: true },
-        name: "test",
-        stallTimeoutMs: undefined,
-      },
-      { onReady: resolve },
-    );
-  });
-  await isReady;
+  const connection = await connect(t, redis);
   const writer = new StreamWriter({
     redis: connection,
     stream: STREAM,
@@ -56,10 +39,7 @@ async function stage(t: TestContext, gatherMs: number, retentionMs = 300_000): P
     onFailure: (error) => failures.push(error),
     onWritten: () => undefined,
   });
-  t.after(() => {
-    writer.stop();
-    connection.close();
-  });
+  t.after(() => writer.stop());
   let n = 0;
   const callsOf = (stats: string, name: string): number =>
     Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
@@ -81,7 +61,6 @@ async function stage(t: TestContext, gatherMs: number, retentionMs = 300_000): P
     length: () => outbox.length,
   };
 }
-let connection: ReturnType<typeof connectRedis>;
 
 const TEXTS = ["plain", "é🐚\r\n$5\r\n", "", "x".repeat(100_000)];
 

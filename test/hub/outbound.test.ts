@@ -32,11 +32,10 @@ function stage(t: TestContext, pace: Pick<Pace, "note" | "waitMs">): Stage {
   const folder = mkdtempSync(path.join(tmpdir(), "outbound-"));
   const pipe = path.join(folder, "fifo");
   makeFifo(pipe);
-  const outbound = new Outbound(pipe, pace);
   const got: [number, string][] = [];
   let looks = 0;
   let isLooking = false;
-  outbound.onMessage((wid, message, body) => {
+  const outbound = new Outbound(pipe, pace, (wid, message, body) => {
     assert.equal(message.t, "entry");
     got.push([wid, body.toString()]);
     if (isLooking) return;

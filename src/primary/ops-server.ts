@@ -88,7 +88,7 @@ export async function createOpsServer(parts: OpsServerParts): Promise<OpsServer>
       headersTimeout: 5_000,
       requestTimeout: 10_000,
       keepAliveTimeout: 75_000,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: 2_500,
     },
     (request, response) => void answer(parts, request, response),
   );

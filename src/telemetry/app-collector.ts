@@ -2,7 +2,6 @@
  * Collects the app's metrics apart from limpet's own: a `collect` function of the app that throws, or never ends, costs the app's metrics their
  * newest values and nothing else.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import { snapshotOf } from "./metric-objects.js";
 import type { MetricSnapshot } from "./node-metrics.js";
@@ -32,7 +31,14 @@ export class AppCollector {
   /** What could be collected in {@link WAIT_MS}, else what was collected last. */
   async snapshot(): Promise<readonly MetricSnapshot[]> {
     this.#running ??= this.#collect();
-    await Promise.race([this.#running, delay(WAIT_MS, undefined, { ref: false })]);
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, WAIT_MS);
+      timer.unref();
+    });
+    await Promise.race([this.#running, tooLong]);
+    // It would wake the process for nothing.
+    clearTimeout(timer);
     return this.#last;
   }
 

@@ -33,7 +33,7 @@ const SECONDS = [
 export const processCatalog = {
   eventLoopLag: {
     name: "limpet_event_loop_lag_seconds",
-    help: "How late a timer of the process ran: one sample for each turn of a 250 ms timer, one large one for a stall.",
+    help: "How late a timer of the process ran: one sample for each turn of a timer (every 250 ms, every 500 where the process does little), one large one for a stall.",
     type: "histogram",
     unit: "seconds",
     labels: NO_LABELS,

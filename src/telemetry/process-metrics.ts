@@ -16,10 +16,16 @@ const REPLACED = ["min", "max", "mean", "stddev", "p50", "p90", "p99"].map(
   (name) => `nodejs_eventloop_lag_${name}_seconds`,
 );
 
-/** @returns the lag that is measured, for those who decide by it */
-export function measureProcess(registry: Registry): LoopLag {
+/**
+ * @param quietIntervalMs how often the lag of a quiet event loop is measured
+ * @returns the lag that is measured, for those who decide by it
+ */
+export function measureProcess(registry: Registry, quietIntervalMs?: number): LoopLag {
   const { eventLoopLag } = createMetrics(processCatalog, registry);
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: SLEEPY_MS });
   for (const name of [...MISNAMED, ...REPLACED]) registry.removeSingleMetric(name);
-  return new LoopLag({ onSample: (lagMs) => eventLoopLag.observe(lagMs / 1_000) });
+  return new LoopLag({
+    ...(quietIntervalMs !== undefined && { quietIntervalMs }),
+    onSample: (lagMs) => eventLoopLag.observe(lagMs / 1_000),
+  });
 }

@@ -32,9 +32,14 @@ export interface WorkerMetrics extends Omit<MetricsOf<typeof workerCatalog>, key
 export interface WorkerMetricsOptions {
   /** The app's metrics can no longer be collected; they keep their values until they can. */
   readonly onAppError?: (error: unknown) => void;
+  /** How often the lag of a quiet event loop is measured. */
+  readonly lagIntervalMs?: number;
 }
 
-export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOptions = {}): WorkerMetrics {
+export function createWorkerMetrics({
+  onAppError = () => {},
+  lagIntervalMs,
+}: WorkerMetricsOptions = {}): WorkerMetrics {
   const own = new Registry();
   /** What says something of this process only, and ends with it. */
   const ofProcess = new Registry();
@@ -47,7 +52,7 @@ export function createWorkerMetrics({ onAppError = () => {} }: WorkerMetricsOpti
     bytesSent: () => tally.bytesSent,
     volatileDropped: () => tally.volatileDropped,
   });
-  const loopLag = measureProcess(ofProcess);
+  const loopLag = measureProcess(ofProcess, lagIntervalMs);
   const app = new AppCollector(registry, { onFailed: () => metrics.appErrors.inc(), onBroken: onAppError });
   let told = "";
   const lasting = async (): Promise<MetricSnapshot[]> => [...(await snapshotOf(own)), ...(await app.snapshot())];

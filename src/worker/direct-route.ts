@@ -100,7 +100,7 @@ export class DirectRoute implements HubRoute {
   publishEvent(nsp: string, args: string, opts: EventOptions): void {
     const peers = this.#targets(nsp, opts.rooms, "members");
     if (peers.length > 0) this.#send(peers, encodeDeliveredEvent(nsp, args, opts, this.#options.wid));
-    if (this.#outside !== undefined) this.#send([this.#outside], eventForOutside(nsp, args, opts));
+    if (this.#outside !== undefined) this.#sendTo(this.#outside, eventForOutside(nsp, args, opts));
   }
 
   publish(header: PublishHeader, payload: Payload): boolean {
@@ -114,7 +114,7 @@ export class DirectRoute implements HubRoute {
     }
     if (peers.length > 0) this.#publishTo(peers, header, payload);
     if (this.#outside !== undefined) {
-      this.#send([this.#outside], messageForOutside(header, payload));
+      this.#sendTo(this.#outside, messageForOutside(header, payload));
       if (req !== undefined) this.#isUrgent = true;
     }
     return true;
@@ -146,8 +146,7 @@ export class DirectRoute implements HubRoute {
       return;
     }
     const message: DownMessage = { t: "reply", from: this.#options.wid, nsp, type, bin };
-    this.#offer(this.#peer(to), encodeFrame(message, body), this.#host.unknownJoins);
-    this.#schedule();
+    this.#sendTo(this.#peer(to), encodeFrame(message, body));
   }
 
   /** Writes what has come together, as far as it may leave and the others read. */
@@ -252,6 +251,11 @@ export class DirectRoute implements HubRoute {
   /** Of a message that joins sockets elsewhere: whoever gets it tells the primary by that number when it has. */
   #numberOfJoining(): number {
     return this.#options.wid * JOININGS_A_WORKER + (this.#nextJoining++ % JOININGS_A_WORKER);
+  }
+
+  #sendTo(peer: Peer, frame: readonly Buffer[]): void {
+    this.#offer(peer, frame, this.#host.unknownJoins);
+    this.#schedule();
   }
 
   /** @returns those that will get it */

@@ -21,6 +21,12 @@ const SHUTTING_DOWN = "This worker is shutting down.";
 /** How long an upgrade that nobody takes may stay: as long as Engine.IO leaves it. */
 const STRAY_UPGRADE_MS = 1_000;
 
+/** How long at least and at most until somebody looks which requests take too long: it wakes a worker that has none, too. */
+const MIN_CHECK_MS = 1_000;
+const MAX_CHECK_MS = 5_000;
+/** Of a timeout, how much later it may be noticed. */
+const LATE_SHARE = 1 / 8;
+
 export interface HttpServerOptions {
   readonly config: Config;
   readonly engine: Engine;
@@ -49,7 +55,7 @@ export class HttpServer {
       headersTimeout: http.headersTimeoutMs,
       requestTimeout: http.requestTimeoutMs,
       keepAliveTimeout: http.keepAliveTimeoutMs,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: checkIntervalOf(http.headersTimeoutMs),
       noDelay: true,
     });
     this.server.on("request", (request, response) => this.#onRequest(request, response));
@@ -180,6 +186,9 @@ function isFirstOf(connection: ClientConnection): boolean {
   connection[REQUEST] = "later";
   return true;
 }
+
+const checkIntervalOf = (timeoutMs: number): number =>
+  Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, timeoutMs * LATE_SHARE));
 
 function isBySibling({ socket }: IncomingMessage): boolean {
   return (socket as ClientConnection)[REQUEST] === undefined;

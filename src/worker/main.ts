@@ -48,7 +48,7 @@ import { createRecovery } from "./recovery/create.js";
 import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
 import { TooManyRoomsError } from "./room-bound.js";
-import { SessionMetrics } from "./session-metrics.js";
+import { lagIntervalOf, SessionMetrics } from "./session-metrics.js";
 import { SessionReport } from "./session-report.js";
 import { SessionWatch } from "./session-watch.js";
 import { WriteTurn } from "./write-turn.js";
@@ -91,6 +91,7 @@ async function startWorker({
   const log = createLogger({ level: config.log.level, node: nodeId, worker: slot });
   const metrics = createWorkerMetrics({
     onAppError: (error) => log.error({ err: error }, "a metric of the app could not be collected"),
+    lagIntervalMs: lagIntervalOf(config.socketio.pingTimeout),
   });
 
   exitOnUncaught(log);

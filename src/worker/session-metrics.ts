@@ -4,6 +4,13 @@ import type { SessionCounters } from "./session-watch.js";
 
 /** The share of pingTimeout by which the event loop must have been late for a missing pong to be this worker's own fault. */
 const LATE_SHARE = 0.25;
+/** Longest and shortest time between two looks at a quiet event loop. */
+const MAX_LOOK_MS = 500;
+const MIN_LOOK_MS = 250;
+
+/** How often to look at a quiet event loop: a stall of a pingTimeout is to show as a lag of three quarters of that. In ms. */
+export const lagIntervalOf = (pingTimeoutMs: number): number =>
+  Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, pingTimeoutMs * LATE_SHARE));
 
 export class SessionMetrics implements SessionCounters {
   readonly #metrics: WorkerMetrics;

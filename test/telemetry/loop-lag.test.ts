@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
+import { EventEmitter, on } from "node:events";
 import test, { type TestContext } from "node:test";
 import { LoopLag } from "../../src/telemetry/loop-lag.js";
 
-/** A LoopLag whose timer is turned by hand: `turn(ms)` lets time pass and then runs it. */
+/** A LoopLag whose timer is turned by hand: `turn(ms)` lets time pass and then runs it. Busy, until `load.utilization` says otherwise. */
 function byHand(t: TestContext) {
   let nowMs = 1_000;
   const samples: number[] = [];
-  const lag = new LoopLag({ intervalMs: 50, now: () => nowMs, onSample: (lagMs) => samples.push(lagMs) });
+  const load = { utilization: 1 };
+  const lag = new LoopLag({
+    busyIntervalMs: 50,
+    quietIntervalMs: 200,
+    takeUtilization: () => load.utilization,
+    now: () => nowMs,
+    onSample: (lagMs) => samples.push(lagMs),
+  });
   // Its real timer, too, would take samples: of a clock that stands still.
   lag.stop();
   t.after(() => lag.stop());
@@ -14,6 +22,7 @@ function byHand(t: TestContext) {
   return {
     lag,
     samples,
+    load,
     pass,
     turn: (ms: number) => {
       pass(ms);
@@ -64,7 +73,11 @@ test("what was longer ago than two minutes is given up, so memory is bounded", (
 test("a real loop that is blocked is measured by the real timer", async (t) => {
   const blockMs = 200;
   const sample = await new Promise<number>((resolve) => {
-    const lag = new LoopLag({ intervalMs: 10, onSample: (lagMs) => lagMs > blockMs / 2 && resolve(lagMs) });
+    const lag = new LoopLag({
+      busyIntervalMs: 10,
+      quietIntervalMs: 10,
+      onSample: (lagMs) => lagMs > blockMs / 2 && resolve(lagMs),
+    });
     t.after(() => lag.stop());
     // The timer itself does not keep the process alive.
     const alive = setInterval(() => {}, 1_000);
@@ -75,8 +88,60 @@ test("a real loop that is blocked is measured by the real timer", async (t) => {
   assert.ok(sample >= blockMs - 15, `${sample} ms`);
 });
 
-test("work at intervals is done with every n-th sample, until there is none", (t) => {
-  const { lag, turn } = byHand(t);
+test("a quiet loop is looked at less often, and more often again once it is busy", (t) => {
+  const { samples, load, turn } = byHand(t);
+  load.utilization = 0.1;
+  turn(50);
+  turn(200);
+  turn(230);
+  load.utilization = 0.9;
+  turn(200);
+  turn(60);
+  assert.deepEqual(samples, [0, 0, 30, 0, 10]);
+});
+
+test("a loop that was late stays under watch until the last samples are quiet", (t) => {
+  const { lag, samples, load, turn } = byHand(t);
+  turn(50);
+  for (let n = 0; n < 5; n++) turn(150);
+  assert.equal(lag.standingMs, 100);
+  load.utilization = 0;
+  for (let n = 0; n < 3; n++) turn(50);
+  assert.equal(lag.standingMs, 0);
+  turn(200);
+  assert.deepEqual(samples.slice(-4), [0, 0, 0, 0]);
+});
+
+test("a real loop that has nothing to do is looked at less often, and more often once it has", async (t) => {
+  let lastMs = performance.now();
+  const gaps = new EventEmitter();
+  const lag = new LoopLag({
+    busyIntervalMs: 10,
+    quietIntervalMs: 200,
+    onSample: () => {
+      const nowMs = performance.now();
+      gaps.emit("gap", nowMs - lastMs);
+      lastMs = nowMs;
+    },
+  });
+  t.after(() => lag.stop());
+  const gapThat = async (isMeant: (ms: number) => boolean): Promise<void> => {
+    for await (const [ms] of on(gaps, "gap")) if (isMeant(ms as number)) return;
+  };
+  // The timer itself does not keep the process alive.
+  const alive = setInterval(() => {}, 1_000);
+  t.after(() => clearInterval(alive));
+  await gapThat((ms) => ms >= 200);
+  const work = setInterval(() => {
+    const until = performance.now() + 5;
+    while (performance.now() < until);
+  }, 1);
+  t.after(() => clearInterval(work));
+  await gapThat((ms) => ms < 150);
+});
+
+test("work at intervals is done with the sample that is due, however far apart they are, until there is none", (t) => {
+  const { lag, load, turn } = byHand(t);
   let done = 0;
   turn(50);
   lag.every(200, () => done++);
@@ -84,7 +149,11 @@ test("work at intervals is done with every n-th sample, until there is none", (t
   assert.equal(done, 0, "the first comes after a whole interval");
   for (let n = 0; n < 6; n++) turn(50);
   assert.equal(done, 2);
+  load.utilization = 0;
+  turn(50);
+  for (let n = 0; n < 3; n++) turn(200);
+  assert.equal(done, 5);
   lag.every(200, undefined);
-  for (let n = 0; n < 9; n++) turn(50);
-  assert.equal(done, 2);
+  for (let n = 0; n < 9; n++) turn(200);
+  assert.equal(done, 5);
 });

@@ -1,6 +1,6 @@
 /** What the bus is given. */
 import type { Logger } from "pino";
-import type { RedisSettings } from "../lib/redis.js";
+import type { RedisSettings } from "../lib/redis-client.js";
 import type { BusSessionsOptions } from "./bus-sessions.js";
 import type { LocalSide, StreamLog } from "./local-side.js";
 import type { GapCause } from "./stream-reader.js";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.js";
 import { parseRedisUrl } from "../lib/redis-url.js";
-import type { RedisSettings } from "../lib/redis.js";
+import type { RedisSettings } from "../lib/redis-client.js";
 
 /**
  * @param name of the connection, as Redis lists it

@@ -6,7 +6,7 @@ import { Membership } from "../bus/membership.js";
 import { nodeAddress } from "../bus/node-address.js";
 import { probeNode } from "../bus/node-probe.js";
 import type { Config } from "../config/config.js";
-import type { RedisSettings } from "../lib/redis.js";
+import type { RedisSettings } from "../lib/redis-client.js";
 import type { DownMessage } from "../link/messages.js";
 import type { PrimaryMetrics } from "../telemetry/primary-metrics.js";
 import type { Hub } from "./hub.js";

@@ -1,7 +1,7 @@
 /** Connections to Redis are read and written past Node's stream, again after each reconnection, and commands and replies are whole. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { passStream } from "../../src/lib/redis.js";
+import { passStream } from "../../src/lib/redis-client.js";
 import { startRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
 

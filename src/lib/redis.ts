@@ -14,6 +14,7 @@ import {
   serversOf,
   type RedisSettings,
 } from "./redis-client.js";
+import { send } from "./redis-command.js";
 import { explained, inPlainWords } from "./redis-error.js";
 
 export type RedisArgument = string | number | Buffer;
@@ -60,8 +61,8 @@ export function connectRedis(settings: RedisSettings, listener: RedisListener): 
     get ready() {
       return client.status === "ready";
     },
-    call: (command, ...args) => explained(client.call(command, ...args)),
-    callBuffer: (command, ...args) => explained(client.callBuffer(command, ...args)),
+    call: (command, ...args) => explained(send(client, command, args, "utf8")),
+    callBuffer: (command, ...args) => explained(send(client, command, args, null)),
     transaction: async (commands) => {
       const batch = client.multi(commands.map(([name, ...args]) => [name.toLowerCase(), ...args]));
       const replies = await explained(batch.exec());

@@ -28,7 +28,11 @@ const DOORS: Readonly<Record<string, Door>> = {
   commander: { module: /^commander$/, values: /^cli\//, types: /^cli\// },
   zod: { module: /^zod(\/|$)/, values: /^(config|apps)\//, types: /^(config|apps)\// },
   "@socket.io/sticky": { module: /^@socket\.io\/sticky$/, values: /^worker\/http-server\.ts$/, types: NOBODY },
-  ioredis: { module: /^ioredis$/, values: /^lib\/redis-client\.ts$/, types: /^lib\/redis(-client)?\.ts$/ },
+  ioredis: {
+    module: /^ioredis$/,
+    values: /^lib\/redis-(client|command)\.ts$/,
+    types: /^lib\/redis(-client|-command)?\.ts$/,
+  },
   "ipaddr.js": {
     module: /^ipaddr\.js$/,
     values: /^access\/client-address\.ts$/,

@@ -1,7 +1,7 @@
 /**
  * How late the event loop is. A timer is due after a while; how much later it runs is one sample, so a loop that was blocked for 5 s shows as one
  * sample of about 5 s. Each sample wakes the process, an idle one too, and that costs it more than the sample: so a loop that does little is looked at half
- * as often. Not less: a stall shows by what it takes beyond the look that was due, so that of a second would be half a second, or nothing.
+ * as often. Not less: of a stall shows what is beyond the look that was due, so with one look a second a stall of a second might show as nothing.
  */
 import { performance } from "node:perf_hooks";
 

@@ -4,7 +4,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "pino";
 import { ClientAddresses } from "../access/client-address.js";
 import { AdmissionError, type EntryRefusal } from "../access/refusals.js";
 import type { HttpListener, Limpet } from "../apps/contract.js";
@@ -15,7 +14,6 @@ import {
   UNASKED,
   type Awake,
   type Boot,
-  type BootFailure,
   type DownMessage,
   type LastConnection,
   type StopOptions,
@@ -29,25 +27,26 @@ import { HubTally } from "../telemetry/hub-tally.js";
 import { createLogger } from "../telemetry/log.js";
 import { createWorkerMetrics } from "../telemetry/worker-metrics.js";
 import { BoundedLog } from "../telemetry/bounded-log.js";
-import { AppError, loadApp, runApp } from "./app-loader.js";
+import { loadApp, runApp } from "./app-loader.js";
 import { createBounds } from "./bounds.js";
 import { openDirectHub } from "./direct-hub.js";
 import { drain, drainRate } from "./drain.js";
 import { Engine } from "./engine.js";
 import { Entrance } from "./entrance.js";
 import { EventOutlet } from "./event-outlet.js";
+import { exitOnUncaught, reportFailure } from "./failure.js";
 import { giveBenefitOfLag } from "./heartbeat.js";
 import { HttpServer } from "./http-server.js";
 import { HubPort, type PortHandler } from "./hub-port.js";
 import type { RecoverableSocket } from "./internals.js";
 import { createIoServer } from "./io-server.js";
 import { JoinGate } from "./join-gate.js";
+import { MetricsReport } from "./metrics-report.js";
 import { PrimaryRoute } from "./primary-route.js";
 import { Provenance } from "./provenance.js";
 import { createRecovery } from "./recovery/create.js";
 import { RemoteNodes } from "./remote-nodes.js";
 import { Rescue } from "./rescue.js";
-import { TooManyRoomsError } from "./room-bound.js";
 import { lagIntervalOf, SessionMetrics } from "./session-metrics.js";
 import { SessionReport } from "./session-report.js";
 import { SessionWatch } from "./session-watch.js";
@@ -55,9 +54,6 @@ import { WriteTurn } from "./write-turn.js";
 import { Siblings } from "./siblings.js";
 import { SlotPort } from "./slot-port.js";
 
-const BEAT_MS = 1_000;
-/** A worker that is killed takes what it counted since its last report with it. */
-const BEATS_PER_REPORT = 2;
 /** How long connections that are on their way here may take once its sessions are gone: on a machine without a free core some tens pass in a second. */
 const LAST_CONNECTION_MS = 20_000;
 /** How long requests in flight may take once the worker stops. */
@@ -96,8 +92,6 @@ async function startWorker({
 
   exitOnUncaught(log);
   let stopping = false;
-  /** The last counts are on their way. */
-  let finished = false;
   /** Set last: a worker can be told to stop while its app is still starting. */
   let openPort: SlotPort | undefined = undefined;
 
@@ -147,7 +141,7 @@ async function startWorker({
     onNodes: (list, complete) => remoteNodes.update(list, complete),
     onSiblings: (list) => siblings.update(list.filter((sibling) => sibling.slot !== slot)),
     onFull: (full) => (entrance.isFull = full),
-    onCollect: (id) => void sendMetrics(id),
+    onCollect: (id) => void report.answer(id),
     onStop: ({ drain }) => void stop(drain),
     onDropped: () => hubTally.dropped(),
     onListenerError: (error) => onAppError(error, "a listener of the app failed at a message of another server"),
@@ -172,8 +166,16 @@ async function startWorker({
   const serverOptions = toServerOptions(config.socketio);
   const engine: Engine = new Engine(serverOptions, prefix, gate, bounds.polling, writes);
   const sessionMetrics = new SessionMetrics(metrics, config.socketio);
-  const report = new SessionReport((message) => wire.send(message));
-  const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog, report);
+  const sessionReport = new SessionReport((message) => wire.send(message));
+  const watch = new SessionWatch(engine, sessionMetrics, bounds.backlog, sessionReport);
+  const report: MetricsReport = new MetricsReport({
+    metrics,
+    hubTally,
+    port,
+    connections: watch.connections,
+    waiting: () => directHub?.route.waiting ?? [],
+    onError: (error) => onAppError(error, "a metric could not be collected"),
+  });
   giveBenefitOfLag(engine, () => sessionMetrics.wasStalled());
   const rescue = new Rescue({
     address: { node: nodeId, slot },
@@ -249,42 +251,13 @@ async function startWorker({
       ? undefined
       : new SlotPort({ port: slotPort, host: config.host, onConnection: (socket) => http.takeDirect(socket), log });
   await openPort?.open();
-  let beats = 0;
-  const { loopLag } = metrics;
-  loopLag.every(BEAT_MS, () => {
-    port.beat({
-      lagMs: loopLag.recentMaxMs(BEAT_MS),
-      standingLagMs: loopLag.standingMs,
-      connections: { ...watch.connections },
-      waiting: directHub?.route.waiting ?? [],
-    });
-    if (++beats % BEATS_PER_REPORT === 0) void reportChanges();
-  });
+  report.start();
   wire.send({ t: "ready" } satisfies UpMessage);
   log.debug({ listenPath }, "worker takes connections");
 
   function onAppError(error: unknown, message: string): void {
     metrics.appErrors.inc();
     log.error({ err: error }, message);
-  }
-  async function sendMetrics(id: number): Promise<void> {
-    try {
-      for (const transport of ["polling", "websocket"] as const)
-        metrics.connections.set({ transport }, watch.connections[transport]);
-      hubTally.addTo(metrics);
-      port.metrics(id, await metrics.snapshot());
-    } catch (error) {
-      onAppError(error, "a metric could not be collected");
-    }
-  }
-  async function reportChanges(): Promise<void> {
-    try {
-      hubTally.addTo(metrics);
-      const changed = await metrics.changes();
-      if (changed !== undefined && !finished) port.metrics(UNASKED, changed);
-    } catch (error) {
-      onAppError(error, "a metric could not be collected");
-    }
   }
   /** Closes the clients so that they reconnect elsewhere, lets answers leave, and ends with the last counts told. */
   async function stop(options?: StopOptions["drain"]): Promise<void> {
@@ -299,13 +272,12 @@ async function startWorker({
       wire.send({ t: "drained" } satisfies UpMessage);
       await Promise.race([last, delay(LAST_CONNECTION_MS)]);
     }
-    metrics.loopLag.every(BEAT_MS, undefined);
-    finished = true;
+    report.end();
     await Promise.race([io.close(), delay(STOP_GRACE_MS)]);
     http.server.closeAllConnections();
     siblings.close();
     remoteNodes.close();
-    await sendMetrics(UNASKED);
+    await report.answer(UNASKED);
     port.report();
     await Promise.race([directHub?.route.drained(), delay(STOP_GRACE_MS)]);
     directHub?.close();
@@ -325,32 +297,4 @@ function lastConnection(): Promise<void> {
       if ((message as Partial<LastConnection>).type === "limpet:last-connection") resolve();
     });
   });
-}
-
-/** An error that nobody caught leaves the app in a state nobody knows: the process ends and is replaced. */
-function exitOnUncaught(log: Logger): void {
-  process.on("uncaughtException", (error, origin) => {
-    // A handler that awaited a join which was refused has ended there. Clients can bring that about, and it has been counted.
-    if (error instanceof TooManyRoomsError && origin === "unhandledRejection") return;
-    log.fatal({ err: error, origin }, "uncaught error: the worker ends");
-    process.exit(1);
-  });
-}
-
-async function reportFailure(error: unknown): Promise<void> {
-  const failure: BootFailure = {
-    type: "limpet:boot-failed",
-    message: error instanceof Error ? error.message : String(error),
-    where: error instanceof AppError ? error.where : undefined,
-    stack: error instanceof Error ? stackOf(error) : undefined,
-  };
-  await new Promise<void>((resolve) => {
-    if (process.send === undefined) resolve();
-    else process.send(failure, undefined, undefined, () => resolve());
-  });
-}
-
-/** With the stack of the error beneath, which is the app's own. */
-function stackOf(error: Error): string | undefined {
-  return error.cause instanceof Error ? error.cause.stack : error.stack;
 }

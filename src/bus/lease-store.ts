@@ -1,5 +1,6 @@
 /** The leases of the fleet's node ids, as Redis keeps them. */
-import type { RedisArgument, RedisConnection } from "../lib/redis.js";
+import type { RedisArgument } from "../lib/redis-command.js";
+import type { RedisConnection } from "../lib/redis.js";
 import { MAX_NODES } from "../routing/address.js";
 import { CLAIM, CLAIM_ANY, LIVING, RELEASE } from "./lease-scripts.js";
 import { formatNodeRecord, parseNodeRecord, type FleetNode, type NodeRecord } from "./node-record.js";

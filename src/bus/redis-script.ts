@@ -1,6 +1,7 @@
 /** A Lua script, sent once to each server that runs it, and named by its digest from then on. */
 import { createHash } from "node:crypto";
-import type { RedisArgument, RedisConnection } from "../lib/redis.js";
+import type { RedisArgument } from "../lib/redis-command.js";
+import type { RedisConnection } from "../lib/redis.js";
 
 export class RedisScript {
   readonly #text: string;

@@ -5,7 +5,8 @@
  * Nothing waits for it but who asks for that (`now`). While Redis is away the last state of each session waits here; Redis decides by generation
  * and owner whether a write still counts.
  */
-import type { RedisArgument, RedisConnection } from "../lib/redis.js";
+import type { RedisArgument } from "../lib/redis-command.js";
+import type { RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 import { RedisScript } from "./redis-script.js";
 import { END, SAVE } from "./session-scripts.js";

@@ -5,7 +5,8 @@
  * Where there is much to write it waits for more: a batch costs this node, Redis and every reader about as much as a lone entry.
  */
 import { MIN_WAIT_MS, type Pace } from "../lib/pace.js";
-import type { RedisArgument, RedisConnection } from "../lib/redis.js";
+import type { RedisArgument } from "../lib/redis-command.js";
+import type { RedisConnection } from "../lib/redis.js";
 import { idAt, timeOf } from "../lib/stream-id.js";
 import { toError } from "../lib/to-error.js";
 import { Turn } from "../lib/turn.js";

@@ -5,7 +5,7 @@
  */
 import { Command, type Cluster, type Redis } from "ioredis";
 
-type Argument = string | number | Buffer;
+export type RedisArgument = string | number | Buffer;
 
 /** What is private of a command. */
 interface CommandInternals {
@@ -63,7 +63,7 @@ const rejecting =
 export const send = (
   client: Redis | Cluster,
   name: string,
-  args: readonly Argument[],
+  args: readonly RedisArgument[],
   encoding: "utf8" | null,
 ): Promise<unknown> =>
   client.sendCommand(new PlainCommand(name, [...args], { replyEncoding: encoding })) as Promise<unknown>;

@@ -14,10 +14,9 @@ import {
   serversOf,
   type RedisSettings,
 } from "./redis-client.js";
-import { send } from "./redis-command.js";
+import { send, type RedisArgument } from "./redis-command.js";
 import { explained, inPlainWords } from "./redis-error.js";
 
-export type RedisArgument = string | number | Buffer;
 export type RedisCommand = readonly [command: string, ...args: RedisArgument[]];
 
 export interface RedisConnection {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { encodeEntry } from "../../src/bus/entry.js";
+import { streamEntry } from "../../src/bus/entry.js";
 import { gatherPace } from "../../src/bus/gathering.js";
 import { Outbox } from "../../src/bus/outbox.js";
 import { StreamWriter } from "../../src/bus/stream-writer.js";
@@ -44,6 +44,8 @@ const writer = new StreamWriter({
   outbox,
   pace: gatherPace(0, () => performance.now()),
   retentionMs: 300_000,
+  // The dearest that a reader can meet: each message an entry.
+  bundling: undefined,
   now: () => performance.now(),
   onFailure: fail,
   onWritten: () => undefined,
@@ -54,9 +56,9 @@ function append(): void {
   const room = `room ${n % 100}`;
   const args = JSON.stringify(["message", { n, text: "x".repeat(40) }]);
   const body = Buffer.from(encodeEvent(args, "/", { rooms: [room], except: [], flags: {} }));
-  const header = { n: ++n, r: [room], e: [Buffer.byteLength(args), [], {}] as const };
-  const fields = encodeEntry(uid, BROADCAST, JSON.stringify(header), "/", { bin: false, body });
-  outbox.push(n, fields);
+  const header = { r: [room], e: [Buffer.byteLength(args), [], {}] as const };
+  const payload = { bin: false, body };
+  outbox.push(streamEntry(uid, ++n, { type: BROADCAST, header: JSON.stringify(header), nsp: "/", payload }));
   writer.appended();
 }
 

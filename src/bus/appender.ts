@@ -1,8 +1,8 @@
 /** What this node says in the stream: numbered without holes, bounded in bytes, and written in order. */
-import { numbered, type HeaderText } from "../link/entry-header.js";
+import type { HeaderText } from "../link/entry-header.js";
 import type { Payload } from "../link/payload.js";
 import type { DropReason } from "./bus-options.js";
-import { encodeEntry } from "./entry.js";
+import { streamEntry } from "./entry.js";
 import { gatherPace } from "./gathering.js";
 import { Outbox } from "./outbox.js";
 import { StreamWriter, type StreamWriterOptions } from "./stream-writer.js";
@@ -51,15 +51,16 @@ export class Appender {
   }
 
   /** @returns whether it was taken */
-  append({ type, header, nsp, payload, isUrgent }: NewEntry): boolean {
+  append(entry: NewEntry): boolean {
     const { uid, maxEntryBytes, onAppended, onDropped } = this.#options;
+    const { payload, isUrgent } = entry;
     const bytes = payload === undefined ? 0 : bytesOf(payload);
     if (bytes > maxEntryBytes || !this.#outbox.fits(bytes)) {
       onDropped(bytes > maxEntryBytes ? "too_large" : "outbox_full");
       return false;
     }
     const n = this.#last + 1;
-    if (!this.#outbox.push(n, encodeEntry(uid, type, numbered(header, n), nsp, payload))) {
+    if (!this.#outbox.push(streamEntry(uid, n, entry))) {
       onDropped("outbox_full");
       return false;
     }

@@ -24,6 +24,8 @@ export interface BusOptions {
   readonly keyPrefix: string;
   /** The longest that a message may wait for others before it leaves, in ms; 0: not at all. */
   readonly gatherMs: number;
+  /** Whether messages may share entries of the stream with servers that read that. */
+  readonly bundles: boolean;
   readonly maxOutboxBytes: number;
   readonly maxEntryBytes: number;
   readonly retentionMs: number;

@@ -68,7 +68,16 @@ export class Bus {
       { ...watched, name: "limpet-reader" },
       { onReady: () => this.#reader.wake(), onLost, onError },
     );
-    this.#channels = new Channels({ redis: this.redis, prefix: channelPrefix, uid: this.uid, onFailure: onError });
+    // The log knows each message by the entry's id; and in a cluster no server knows of all subscriptions.
+    const readsBundles = options.bundles && recovery === undefined && settings.place.kind !== "cluster";
+    this.#channels = new Channels({
+      redis: this.redis,
+      prefix: channelPrefix,
+      uid: this.uid,
+      readsBundles,
+      onFailure: onError,
+    });
+    const plainKey = `${options.keyPrefix}${stream}:plain`;
     this.#subscriber = connectSubscriber(
       { ...connection, name: "limpet-subscriber" },
       {
@@ -83,6 +92,13 @@ export class Bus {
     this.#appender = new Appender({
       ...options,
       redis: this.redis,
+      bundling: readsBundles
+        ? {
+            plainKey,
+            publicName: (nsp) => this.#channels.publicName(nsp),
+            bundleName: (nsp) => this.#channels.bundleName(nsp),
+          }
+        : undefined,
       onAppended: (n) => this.#health.appended(n),
       onDropped: (reason) => counters.dropped(reason),
       onFailure: onError,
@@ -98,6 +114,10 @@ export class Bus {
       now,
       onFailure: onError,
     });
+    const onSkipped = (id: string, error: unknown): void => {
+      counters.skipped();
+      log.warn({ id, err: error }, "an entry of the stream was skipped");
+    };
     this.#inbox = new Inbox({
       uid: this.uid,
       local,
@@ -112,11 +132,9 @@ export class Bus {
         counters.gap("missing");
         log.warn({ entries, source: uid }, "messages of another node were lost before they were read");
       },
+      onSkipped,
+      onHeartbeat: () => this.#keepPlain(plainKey),
     });
-    const onSkipped = (id: string, error: unknown): void => {
-      counters.skipped();
-      log.warn({ id, err: error }, "an entry of the stream was skipped");
-    };
     this.#reader = new StreamReader({
       redis: this.#reading,
       stream,
@@ -239,6 +257,17 @@ export class Bus {
       this.#failed(error);
       return 0;
     }
+  }
+
+  /** From now on, as if a server that reads no bundles had been seen. */
+  #keepPlain(key: string): void {
+    const { retentionMs } = this.#options;
+    this.redis
+      .transaction([
+        ["HSET", key, "since", ""],
+        ["PEXPIRE", key, retentionMs],
+      ])
+      .catch((error: unknown) => this.#failed(error));
   }
 
   #respond(uid: string, nsp: string, type: number, data: object): void {

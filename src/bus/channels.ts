@@ -1,7 +1,8 @@
 /**
  * The pub/sub side of the bus: for each namespace that is open on this node the channel of all servers and the private one of this node, named as
- * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests.
+ * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests, and, to a third one, who reads bundles.
  */
+import { BUNDLE_VERSION } from "./bundle.js";
 import type { RedisConnection, RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 
@@ -12,6 +13,7 @@ export interface ChannelsOptions {
   readonly redis: RedisConnection;
   readonly prefix: string;
   readonly uid: string;
+  readonly readsBundles: boolean;
   readonly onFailure: (error: Error) => void;
 }
 
@@ -62,6 +64,11 @@ export class Channels {
     return `${this.#options.prefix}#${nsp}#${uid}#`;
   }
 
+  /** Channel on which nothing is said: of servers with the namespace open that read bundles. */
+  bundleName(nsp: string): string {
+    return `${this.#options.prefix}#${nsp}#bundles-${BUNDLE_VERSION}#`;
+  }
+
   /**
    * @param uids servers to look at one by one
    * @returns how many servers have the namespace open, this node left out; and which of `uids` are among them
@@ -108,7 +115,12 @@ export class Channels {
   }
 
   #namesOf(namespaces: readonly string[]): string[] {
-    return namespaces.flatMap((nsp) => [this.publicName(nsp), this.privateName(nsp, this.#options.uid)]);
+    const { uid, readsBundles } = this.#options;
+    return namespaces.flatMap((nsp) => [
+      this.publicName(nsp),
+      this.privateName(nsp, uid),
+      ...(readsBundles ? [this.bundleName(nsp)] : []),
+    ]);
   }
 }
 

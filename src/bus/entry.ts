@@ -3,7 +3,7 @@
  * servers and the official emitter can share it, and one of limpet's own, `l`, which stock readers pass over. Requests and greetings carry no
  * `nsp`: stock readers pass over the whole entry, and hear of requests by pub/sub.
  */
-import { NUMBER_START, type EntryHeader } from "../link/entry-header.js";
+import { NUMBER_START, numbered, type EntryHeader, type HeaderText } from "../link/entry-header.js";
 import { decodePayload, type Payload } from "../link/payload.js";
 
 export interface Entry {
@@ -15,6 +15,20 @@ export interface Entry {
   readonly data: Buffer | undefined;
   /** Undefined for entries of stock servers and of the emitter. */
   readonly header: EntryHeader | undefined;
+  /** Of several messages in one entry ({@link ./bundle.ts}); `nsp` is theirs. */
+  readonly bundle?: Buffer | undefined;
+}
+
+/** An entry as its writer keeps it. */
+export interface StreamEntry {
+  readonly uid: string;
+  /** Its number at its writer. */
+  readonly n: number;
+  readonly type: number;
+  /** As JSON, with the number. */
+  readonly header: string;
+  readonly nsp: string | undefined;
+  readonly data: string | Buffer | undefined;
 }
 
 /** What the reader needs to know to pass an entry on. */
@@ -38,13 +52,12 @@ export const BROADCAST_ACK = 12;
 
 const JSON_START = 0x7b;
 
-const [UID, NSP, TYPE, DATA, HEADER] = ["uid", "nsp", "type", "data", "l"].map((name) => Buffer.from(name)) as [
-  Buffer,
-  Buffer,
-  Buffer,
-  Buffer,
-  Buffer,
-];
+const [UID, NSP, TYPE, DATA, HEADER] = namesOf("uid", "nsp", "type", "data", "l");
+const [BUNDLE, BUNDLE_NSP] = namesOf("b", "s");
+
+function namesOf<T extends string[]>(...names: T): { [I in keyof T]: Buffer } {
+  return names.map((name) => Buffer.from(name)) as { [I in keyof T]: Buffer };
+}
 
 function is(name: Buffer, expected: Buffer): boolean {
   if (name.length !== expected.length) return false;
@@ -55,21 +68,25 @@ function is(name: Buffer, expected: Buffer): boolean {
 /** Up to this size a payload goes into the command as text: all of it is written as one then. */
 const TEXT_BELOW_BYTES = 4096;
 
-/**
- * The arguments of XADD behind the id.
- * @param header as JSON
- */
-export function encodeEntry(
+export function streamEntry(
   uid: string,
-  type: number,
-  header: string,
-  nsp: string | undefined,
-  payload: Payload | undefined,
-): (string | Buffer)[] {
+  n: number,
+  {
+    type,
+    header,
+    nsp,
+    payload,
+  }: { type: number; header: HeaderText; nsp: string | undefined; payload?: Payload | undefined },
+): StreamEntry {
+  return { uid, n, type, header: numbered(header, n), nsp, data: payload && dataOf(payload) };
+}
+
+/** The arguments of XADD behind the id. */
+export function encodeEntry({ uid, type, header, nsp, data }: StreamEntry): (string | Buffer)[] {
   const fields: (string | Buffer)[] = ["uid", uid];
   if (nsp !== undefined) fields.push("nsp", nsp);
   fields.push("type", String(type));
-  if (payload !== undefined) fields.push("data", dataOf(payload));
+  if (data !== undefined) fields.push("data", data);
   fields.push("l", header);
   return fields;
 }
@@ -89,18 +106,20 @@ export function decodeEntry(fields: readonly Buffer[]): Entry {
   let type = 0;
   let data: Buffer | undefined;
   let header: EntryHeader | undefined;
+  let bundle: Buffer | undefined;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const [name, value] = [fields[i], fields[i + 1]];
     if (name === undefined || value === undefined) break;
     // By bytes: each entry has them, and text of each name would cost more than all else here.
     if (is(name, DATA)) data = value;
-    else if (is(name, HEADER)) header = checkedHeader(JSON.parse(value.toString()));
+    else if (is(name, HEADER)) header = parseHeader(value);
     else if (is(name, UID)) uid = value.toString();
-    else if (is(name, NSP)) nsp = value.toString();
+    else if (is(name, NSP) || is(name, BUNDLE_NSP)) nsp = value.toString();
     else if (is(name, TYPE)) type = Number.parseInt(value.toString("latin1"), 10);
+    else if (is(name, BUNDLE)) bundle = value;
   }
   if (uid === undefined || !Number.isInteger(type)) throw new Error("an entry without uid or type");
-  return { uid, nsp, type, data, header };
+  return { uid, nsp, type, data, header, bundle };
 }
 
 const DIGITS_AT = NUMBER_START.length;
@@ -157,9 +176,9 @@ const isEvent = (value: unknown): boolean => {
   return Number.isInteger(bytes) && isRooms(except) && typeof flags === "object" && flags !== null;
 };
 
-/** Anybody can write to the stream: what the code relies on is looked at. */
-function checkedHeader(value: unknown): EntryHeader {
-  const header = value as EntryHeader;
+/** Anybody can write to the stream: what the code relies on is looked at. @throws Error where it is no header */
+export function parseHeader(text: Buffer): EntryHeader {
+  const header = JSON.parse(text.toString()) as EntryHeader;
   const valid =
     Number.isSafeInteger(header.n) &&
     (header.r === undefined || isRooms(header.r)) &&

@@ -1,9 +1,11 @@
 /** What other servers say: each entry and request once, to the workers it concerns, unread where there is none. */
 import type { Answering } from "./answering.js";
+import { readBundle } from "./bundle.js";
 import {
   BROADCAST,
   decodeEntry,
   ownNumberOf,
+  parseHeader,
   DISCONNECT_SOCKETS,
   FETCH_SOCKETS,
   payloadOf,
@@ -31,6 +33,10 @@ export interface InboxOptions {
   /** An entry of this node has come back. */
   readonly onOwn: (n: number) => void;
   readonly onMissed: (entries: number, uid: string) => void;
+  /** A message of a bundle cannot be read. */
+  readonly onSkipped: (id: string, error: unknown) => void;
+  /** A stock server is there that no subscription tells of. */
+  readonly onHeartbeat: () => void;
 }
 
 /** A stock server's request, as it comes by pub/sub. */
@@ -44,6 +50,8 @@ interface StockRequest {
 /** Passed on from the stream; requests come otherwise. */
 const STREAMED = new Set([BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS, SERVER_SIDE_EMIT]);
 const REQUESTS = new Set([BROADCAST, FETCH_SOCKETS, SERVER_SIDE_EMIT]);
+/** Of servers with an older stock adapter, which speaks by the stream alone: INITIAL_HEARTBEAT and HEARTBEAT. */
+const HEARTBEATS = new Set([1, 2]);
 /** What stock servers wait where their caller sets no timeout. */
 const STOCK_TIMEOUT_MS = 5_000;
 const EVERYONE: readonly string[] = [];
@@ -64,7 +72,7 @@ export class Inbox {
 
   /** @throws Error where the entry cannot be read */
   onEntry(id: string, fields: readonly Buffer[]): void {
-    const { log, local } = this.#options;
+    const { log } = this.#options;
     // The log has to know where it stands in the stream.
     const own = log === undefined ? ownNumberOf(fields, this.#uid) : undefined;
     if (own !== undefined) {
@@ -72,6 +80,23 @@ export class Inbox {
       return;
     }
     const entry = decodeEntry(fields);
+    if (entry.bundle === undefined) this.#onMessage(id, entry);
+    else this.#onBundle(id, entry, entry.bundle);
+  }
+
+  /** A message that cannot be read does not take the others with it. */
+  #onBundle(id: string, { uid, nsp }: Entry, bundle: Buffer): void {
+    readBundle(bundle, (type, header, data) => {
+      try {
+        this.#onMessage(id, { uid, nsp, type, data, header: parseHeader(header) });
+      } catch (error) {
+        this.#options.onSkipped(id, error);
+      }
+    });
+  }
+
+  #onMessage(id: string, entry: Entry): void {
+    const { log, local } = this.#options;
     const { header, nsp, uid } = entry;
     if (uid === this.#options.uid) {
       if (header?.g !== undefined) log?.placed(header.g[0], id);
@@ -83,6 +108,7 @@ export class Inbox {
       this.#onRequestEntry(entry, header.q);
       return;
     }
+    if (header === undefined && HEARTBEATS.has(entry.type)) this.#options.onHeartbeat();
     if (nsp === undefined || !STREAMED.has(entry.type)) return;
     const logged = log && loggedEventOf(id, entry);
     if (local.isOpen(nsp)) this.#deliver(entry, nsp, logged);

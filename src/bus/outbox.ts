@@ -1,9 +1,8 @@
 /** What waits for Redis: in order, bounded in bytes. What is over the bound is refused, so that what was taken keeps its order without holes. */
-export interface OutboxItem {
-  /** Number of the entry at this source. */
-  readonly n: number;
-  /** The arguments of XADD behind the id. */
-  readonly fields: readonly (string | Buffer)[];
+import type { StreamEntry } from "./entry.js";
+
+interface OutboxItem {
+  readonly entry: StreamEntry;
   readonly bytes: number;
 }
 
@@ -35,23 +34,22 @@ export class Outbox {
   }
 
   /** @returns whether it was taken */
-  push(n: number, fields: readonly (string | Buffer)[]): boolean {
-    let bytes = ENTRY_OVERHEAD_BYTES;
-    for (const field of fields) bytes += field.length;
+  push(entry: StreamEntry): boolean {
+    const bytes = ENTRY_OVERHEAD_BYTES + entry.header.length + (entry.data?.length ?? 0);
     if (this.#bytes + bytes > this.#maxBytes) return false;
-    this.#items.push({ n, fields, bytes });
+    this.#items.push({ entry, bytes });
     this.#bytes += bytes;
     return true;
   }
 
   /** The oldest items, at least one where there is one. */
-  peek(maxItems: number, maxBytes: number): readonly OutboxItem[] {
-    const batch: OutboxItem[] = [];
+  peek(maxItems: number, maxBytes: number): readonly StreamEntry[] {
+    const batch: StreamEntry[] = [];
     let bytes = 0;
     for (let i = this.#head; i < this.#items.length && batch.length < maxItems; i++) {
       const item = this.#items[i];
       if (item === undefined || (batch.length > 0 && bytes + item.bytes > maxBytes)) break;
-      batch.push(item);
+      batch.push(item.entry);
       bytes += item.bytes;
     }
     return batch;

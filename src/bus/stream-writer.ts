@@ -5,13 +5,13 @@
  * Where there is much to write it waits for more: a batch costs this node, Redis and every reader about as much as a lone entry.
  */
 import { MIN_WAIT_MS, type Pace } from "../lib/pace.js";
-import type { RedisArgument } from "../lib/redis-command.js";
 import type { RedisConnection } from "../lib/redis.js";
 import { idAt, timeOf } from "../lib/stream-id.js";
 import { toError } from "../lib/to-error.js";
 import { Turn } from "../lib/turn.js";
-import { ADD_ALL } from "./add-all.js";
-import type { Outbox, OutboxItem } from "./outbox.js";
+import { addAll, type Bundling } from "./add-all.js";
+import { encodeEntry, type StreamEntry } from "./entry.js";
+import type { Outbox } from "./outbox.js";
 
 const MAX_BATCH_ENTRIES = 512;
 const MAX_BATCH_BYTES = 1_048_576;
@@ -28,6 +28,8 @@ export interface StreamWriterOptions {
   readonly pace: Pace;
   /** Entries older than this are trimmed. */
   readonly retentionMs: number;
+  /** Undefined: each message is an entry of its own. */
+  readonly bundling: Bundling | undefined;
   readonly now: () => number;
   /** A batch has failed; it is kept and will be tried again. */
   readonly onFailure: (error: Error) => void;
@@ -168,18 +170,16 @@ export class StreamWriter {
   }
 
   /** @returns the id of the last entry */
-  async #add(entries: readonly OutboxItem[]): Promise<string | undefined> {
-    const { redis, stream } = this.#options;
+  async #add(entries: readonly StreamEntry[]): Promise<string | undefined> {
+    const { redis, stream, retentionMs, bundling } = this.#options;
     const trimsTo = this.#trimsTo ?? "";
     const [first] = entries;
     let last: unknown;
     if (first !== undefined && entries.length === 1) {
       const trim = trimsTo === "" ? [] : ["MINID", "~", trimsTo];
-      last = await redis.call("XADD", stream, ...trim, "*", ...first.fields);
+      last = await redis.call("XADD", stream, ...trim, "*", ...encodeEntry(first));
     } else {
-      const args: RedisArgument[] = [ADD_ALL, 1, stream, trimsTo];
-      for (const { fields } of entries) args.push(fields.length, ...fields);
-      last = await redis.call("EVAL", ...args);
+      last = await redis.call("EVAL", ...addAll({ stream, trimsTo, retentionMs, entries, bundling }));
     }
     return typeof last === "string" ? last : undefined;
   }

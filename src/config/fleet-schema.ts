@@ -79,6 +79,10 @@ export const busSchema = z.strictObject({
     "The longest that a message to other nodes waits for others to leave with, where there are 150 a second or more; 0: it never waits.",
     { unit: "ms" },
   ),
+  bundles: booleanKey(
+    true,
+    "Whether messages that leave together share an entry of the stream, where nobody but limpet nodes reads it; off: whatever reads the stream finds each by itself.",
+  ),
   maxOutboxBytes: integerKey(
     [1024, MAX_QUEUE_BYTES],
     67_108_864,

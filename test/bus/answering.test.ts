@@ -133,6 +133,8 @@ test("a stock server that has counted this node is answered although the namespa
     log: undefined,
     now: () => 0,
     onOwn: () => undefined,
+    onSkipped: () => undefined,
+    onHeartbeat: () => undefined,
     onMissed: () => undefined,
   });
   const opts = { rooms: [], except: [], flags: {} };

@@ -59,6 +59,7 @@ export async function startBusSide(scope: Scope, redisUrl: string, options: BusS
     channelPrefix: "socket.io",
     keyPrefix: "limpet:",
     gatherMs: 0,
+    bundles: true,
     maxOutboxBytes: 1 << 26,
     maxEntryBytes: 1 << 24,
     retentionMs: options.retentionMs ?? 300_000,

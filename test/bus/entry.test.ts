@@ -10,36 +10,45 @@ import {
   routingOf,
   SERVER_SIDE_EMIT,
   SOCKETS_JOIN,
+  streamEntry,
   type Entry,
 } from "../../src/bus/entry.js";
-import { decodePayload, encodePayload } from "../../src/link/payload.js";
+import { decodePayload, encodePayload, type Payload } from "../../src/link/payload.js";
 
 const fieldsOf = (fields: readonly (string | Buffer)[]): Buffer[] => fields.map((field) => Buffer.from(field));
+const written = (type: number, n: number, header: object, nsp?: string, payload?: Payload): Buffer[] =>
+  fieldsOf(encodeEntry(streamEntry("uid", n, { type, header: JSON.stringify(header), nsp, payload })));
 const stock = (more: Record<string, string>): Entry =>
   decodeEntry(fieldsOf(Object.entries({ uid: "stock", nsp: "/", ...more }).flat()));
 
 test("an entry comes back as it was written, with its header", () => {
   const payload = encodePayload({ packet: { type: 2, data: ["é🐚"] }, opts: { rooms: ["r"], except: [], flags: {} } });
   const header = {
-    n: 7,
     r: ["r", "s"],
     e: [12, ["x"], { volatile: true }] as const,
     j: ["t"],
     o: 1 as const,
     q: ["id", "/nsp", 500] as const,
   };
-  const entry = decodeEntry(fieldsOf(encodeEntry("uid", BROADCAST, JSON.stringify(header), "/nsp", payload)));
-  assert.deepEqual(entry, { uid: "uid", nsp: "/nsp", type: BROADCAST, data: payload.body, header });
-  const bare = decodeEntry(fieldsOf(encodeEntry("uid", 0, JSON.stringify({ n: 1 }), undefined, undefined)));
-  assert.deepEqual(bare, { uid: "uid", nsp: undefined, type: 0, data: undefined, header: { n: 1 } });
+  const entry = decodeEntry(written(BROADCAST, 7, header, "/nsp", payload));
+  assert.deepEqual(entry, {
+    uid: "uid",
+    nsp: "/nsp",
+    type: BROADCAST,
+    data: payload.body,
+    header: { n: 7, ...header },
+    bundle: undefined,
+  });
+  const bare = decodeEntry(written(0, 1, {}));
+  assert.deepEqual(bare, { uid: "uid", nsp: undefined, type: 0, data: undefined, header: { n: 1 }, bundle: undefined });
 });
 
 test("a payload has the stock adapter's form: JSON text, or MessagePack in base64 where binary is inside", () => {
   const data = { packet: { data: ["x", Buffer.from([1, 2])] }, opts: {} };
-  const binary = fieldsOf(encodeEntry("uid", BROADCAST, JSON.stringify({ n: 1 }), "/", encodePayload(data)));
+  const binary = written(BROADCAST, 1, {}, "/", encodePayload(data));
   const text = binary[binary.findIndex((field) => field.toString() === "data") + 1]?.toString() ?? "";
   assert.deepEqual(decode(Buffer.from(text, "base64")), data);
-  const plain = fieldsOf(encodeEntry("uid", BROADCAST, JSON.stringify({ n: 1 }), "/", encodePayload({ packet: 1 })));
+  const plain = written(BROADCAST, 1, {}, "/", encodePayload({ packet: 1 }));
   assert.ok(plain.some((field) => field.toString() === '{"packet":1}'));
 });
 
@@ -116,8 +125,29 @@ test("fields of other names, of the same length too, are passed over", () => {
     dota: "-",
     data: "{}",
     k: "[]",
+    c: "3 2 2\n{}{}",
     l: header,
   };
   const entry = decodeEntry(fieldsOf(Object.entries(fields).flat()));
-  assert.deepEqual(entry, { uid: "u", nsp: "/", type: 3, data: Buffer.from("{}"), header: { n: 1, r: ["a"] } });
+  assert.deepEqual(entry, {
+    uid: "u",
+    nsp: "/",
+    type: 3,
+    data: Buffer.from("{}"),
+    header: { n: 1, r: ["a"] },
+    bundle: undefined,
+  });
+});
+
+test("a bundle's namespace and messages are read from fields that stock readers do not know", () => {
+  const messages = '3 7 2\n{"n":8}{}';
+  const entry = decodeEntry(fieldsOf(["uid", "u", "s", "/nsp", "b", messages, "l", '{"n":8}']));
+  assert.deepEqual(entry, {
+    uid: "u",
+    nsp: "/nsp",
+    type: 0,
+    data: undefined,
+    header: { n: 8 },
+    bundle: Buffer.from(messages),
+  });
 });

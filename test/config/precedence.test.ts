@@ -139,6 +139,7 @@ test("every key can be set by its variable", () => {
     "engine.writePath": ["stock", "stock"],
     "hub.path": ["primary", "primary"],
     "bus.gatherMs": ["31", 31],
+    "bus.bundles": ["false", false],
     "client.slowPolicy": ["drop-volatile", "drop-volatile"],
     "client.maxBufferedBytes": ["1000001", 1_000_001],
     "access.trustedProxies": ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],

@@ -1,7 +1,7 @@
 /** Another node of the fleet that publishes to rooms of others, as fast as Redis takes it. */
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import { BROADCAST, encodeEntry } from "../../../src/bus/entry.js";
+import { BROADCAST, encodeEntry, streamEntry } from "../../../src/bus/entry.js";
 import { encodeEvent } from "../../../src/link/payload.js";
 
 const ROOMS = 1_000;
@@ -23,6 +23,7 @@ function entryOf(uid: string, n: number): (string | Buffer)[] {
   const rooms = [`other-${n % ROOMS}`];
   const args = JSON.stringify(["other", n, TEXT]);
   const body = Buffer.from(encodeEvent(args, "/", { rooms, except: [], flags: {} }));
-  const header = { n, r: rooms, e: [Buffer.byteLength(args), [], {}], g: [n, 1, n] } as const;
-  return encodeEntry(uid, BROADCAST, JSON.stringify(header), "/", { bin: false, body });
+  const header = { r: rooms, e: [Buffer.byteLength(args), [], {}], g: [n, 1, n] } as const;
+  const payload = { bin: false, body };
+  return encodeEntry(streamEntry(uid, n, { type: BROADCAST, header: JSON.stringify(header), nsp: "/", payload }));
 }

@@ -128,9 +128,9 @@ export class Bus {
         this.#health.echoed(n);
         if (!this.#health.up) this.#check();
       },
-      onMissed: (entries, uid) => {
-        counters.gap("missing");
-        log.warn({ entries, source: uid }, "messages of another node were lost before they were read");
+      onMissed: (messages, uid, isExplained) => {
+        if (!isExplained) counters.gap("missing");
+        log.warn({ messages, source: uid }, "messages of another node were lost before they were read");
       },
       onSkipped,
       onHeartbeat: () => this.#keepPlain(plainKey),
@@ -147,10 +147,10 @@ export class Bus {
       },
       onSkipped,
       onGap: (cause, entries) => {
-        this.#inbox.forgiveHoles();
+        this.#inbox.explainHoles();
         if (cause === "rewound") this.sessions?.restoreAll();
         counters.gap(cause);
-        log.warn({ cause, entries }, "messages of other nodes were lost before they were read");
+        log.warn({ cause, entries }, "entries of the stream were lost before they were read");
       },
       onFailure: onError,
     });

@@ -32,7 +32,8 @@ export interface InboxOptions {
   readonly now: () => number;
   /** An entry of this node has come back. */
   readonly onOwn: (n: number) => void;
-  readonly onMissed: (entries: number, uid: string) => void;
+  /** @param isExplained by a gap that the reader has told of */
+  readonly onMissed: (messages: number, uid: string, isExplained: boolean) => void;
   /** A message of a bundle cannot be read. */
   readonly onSkipped: (id: string, error: unknown) => void;
   /** A stock server is there that no subscription tells of. */
@@ -138,8 +139,9 @@ export class Inbox {
     this.#options.answering.ask({ id: data.requestId, uid, nsp, type, timeoutMs, takesParts: false }, wids);
   }
 
-  forgiveHoles(): void {
-    this.#sources.forgive();
+  /** The reader has told of a gap: holes that come of it are no further ones. */
+  explainHoles(): void {
+    this.#sources.explain();
   }
 
   /** Forgets sources that have been silent for so long. */
@@ -156,7 +158,7 @@ export class Inbox {
       return true;
     }
     const missed = this.#sources.accept(uid, header.n, this.#options.now());
-    if (missed > 0) this.#options.onMissed(missed, uid);
+    if (missed > 0) this.#options.onMissed(missed, uid, this.#sources.isExplained);
     return missed >= 0;
   }
 

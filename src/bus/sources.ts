@@ -5,29 +5,36 @@
 interface Source {
   n: number;
   seenAtMs: number;
-  /** The next hole is known already. */
-  forgiven: boolean;
+  /** A gap that has been counted is why the next hole is there. */
+  explained: boolean;
 }
 
 export class Sources {
   readonly #byUid = new Map<string, Source>();
+  #isExplained = false;
 
   get size(): number {
     return this.#byUid.size;
   }
 
-  /** @returns -1 for a duplicate, else how many entries of that source were missed before this one */
+  /** Whether what the last {@link accept} found missing is part of a gap that has been counted. */
+  get isExplained(): boolean {
+    return this.#isExplained;
+  }
+
+  /** @returns -1 for a duplicate, else how many messages of that source were missed before this one */
   accept(uid: string, n: number, nowMs: number): number {
     const source = this.#byUid.get(uid);
     if (source === undefined) {
-      this.#byUid.set(uid, { n, seenAtMs: nowMs, forgiven: false });
+      this.#byUid.set(uid, { n, seenAtMs: nowMs, explained: false });
       return 0;
     }
     if (n <= source.n) return -1;
-    const missed = source.forgiven ? 0 : n - source.n - 1;
+    const missed = n - source.n - 1;
+    this.#isExplained = source.explained;
     source.n = n;
     source.seenAtMs = nowMs;
-    source.forgiven = false;
+    source.explained = false;
     return missed;
   }
 
@@ -41,9 +48,9 @@ export class Sources {
     return this.#byUid.get(uid)?.seenAtMs ?? -Infinity;
   }
 
-  /** A gap has been counted: its holes are not counted again. */
-  forgive(): void {
-    for (const source of this.#byUid.values()) source.forgiven = true;
+  /** A gap has been counted: its holes are no further ones. */
+  explain(): void {
+    for (const source of this.#byUid.values()) source.explained = true;
   }
 
   /** Forgets sources that were silent since then: their entries are out of the stream. */

@@ -49,10 +49,18 @@ export function headerTextOf(
   });
 }
 
-/** The same of a plain event to members, which most entries are. */
-export function eventHeaderText({ rooms, except, flags }: EventOptions, argsBytes: number): HeaderText {
-  const to = rooms.length > 0 ? `"r":${JSON.stringify(rooms)},` : "";
-  return `{${to}"e":[${argsBytes},${JSON.stringify(except)},${hasKeys(flags) ? JSON.stringify(flags) : "{}"}]}`;
+/**
+ * The same of a plain event to members, which most entries are.
+ * @param roomsText the rooms as JSON
+ */
+export function eventHeaderText(
+  { rooms, except, flags }: EventOptions,
+  argsBytes: number,
+  roomsText: string,
+): HeaderText {
+  const to = rooms.length > 0 ? `"r":${roomsText},` : "";
+  const not = except.length > 0 ? JSON.stringify(except) : "[]";
+  return `{${to}"e":[${argsBytes},${not},${hasKeys(flags) ? JSON.stringify(flags) : "{}"}]}`;
 }
 
 /** What a header begins with: its number follows. */

@@ -96,10 +96,17 @@ export class Outlet {
   #wrote({ end, count, written }: Filled): void {
     this.#queueBytes -= end - CHUNK_HEAD_BYTES;
     this.#written = written;
+    const head = this.#head + count;
+    if (head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+      return;
+    }
     // What is written is not kept in memory by the queue.
-    this.#queue.fill(WRITTEN, this.#head, (this.#head += count));
-    if (this.#head < this.#queue.length && this.#head < KEPT_BUFFERS) return;
-    this.#queue = this.#head === this.#queue.length ? [] : this.#queue.slice(this.#head);
+    this.#queue.fill(WRITTEN, this.#head, head);
+    this.#head = head;
+    if (head < KEPT_BUFFERS) return;
+    this.#queue = this.#queue.slice(head);
     this.#head = 0;
   }
 

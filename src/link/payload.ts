@@ -34,14 +34,20 @@ export const EVENT_ARGS_AT = EVENT_PREFIX.length;
  * The body of a plain event's broadcast, as text, with the arguments' JSON as it is. Of its options none that is empty: Socket.IO's adapters take them as
  * such where they are missing, and every server of the fleet is sent them.
  * @param args the event's name and arguments, as a JSON array
+ * @param roomsText the rooms as JSON, where that is known
  */
-export function encodeEvent(args: string, nsp: string, { rooms, except, flags }: Partial<EventOptions>): string {
-  const opts = JSON.stringify({
-    rooms,
-    except: except === undefined || except.length === 0 ? undefined : except,
-    flags: flags === undefined || !hasKeys(flags) ? undefined : flags,
-  });
-  return `${EVENT_PREFIX}${args},"nsp":${JSON.stringify(nsp)}},"opts":${opts}}`;
+export function encodeEvent(
+  args: string,
+  nsp: string,
+  { rooms, except, flags }: Partial<EventOptions>,
+  roomsText = rooms && JSON.stringify(rooms),
+): string {
+  const hasExcept = except !== undefined && except.length > 0;
+  const hasFlags = flags !== undefined && hasKeys(flags);
+  let opts = roomsText === undefined ? "{}" : `{"rooms":${roomsText}}`;
+  if (hasExcept || hasFlags)
+    opts = JSON.stringify({ rooms, except: hasExcept ? except : undefined, flags: hasFlags ? flags : undefined });
+  return `${EVENT_PREFIX}${args},"nsp":${nsp === "/" ? '"/"' : JSON.stringify(nsp)}},"opts":${opts}}`;
 }
 
 /** As much of {@link encodeEvent} as a worker reads that gets it past the primary. */

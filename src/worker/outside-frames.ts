@@ -9,8 +9,9 @@ import type { PublishHeader } from "./hub-route.js";
 
 /** @param args name and arguments, as a JSON array */
 export function eventForOutside(nsp: string, args: string, target: EventOptions): readonly Buffer[] {
-  const header = eventHeaderText(target, Buffer.byteLength(args));
-  return encodeEntryFrame({ nsp, type: BROADCAST, bin: false, header }, encodeEvent(args, nsp, target));
+  const roomsText = JSON.stringify(target.rooms);
+  const header = eventHeaderText(target, Buffer.byteLength(args), roomsText);
+  return encodeEntryFrame({ nsp, type: BROADCAST, bin: false, header }, encodeEvent(args, nsp, target, roomsText));
 }
 
 export function messageForOutside(message: PublishHeader, { bin, body }: Payload): readonly Buffer[] {

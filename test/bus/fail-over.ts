@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import type { Redis } from "ioredis";
 import type { TestRedis } from "../support/redis.js";
+import { readBundle } from "../../src/bus/bundle.js";
 import { waitFor } from "../support/wait.js";
 import { STREAM } from "./fleet.js";
 import { assertNothingEnded, gapsOf, waitForBus } from "./posts.js";
@@ -99,7 +100,7 @@ async function recordOf(server: TestRedis): Promise<{ messages: ReadonlySet<stri
   await once(lines, "line");
   lines.on("line", (line) => {
     const [command, ...args] = [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) =>
-      text.replace(/\\(.)/g, "$1"),
+      text.replace(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char)),
     );
     if (command?.toLowerCase() === "xadd") remember(messages, args);
   });
@@ -107,7 +108,7 @@ async function recordOf(server: TestRedis): Promise<{ messages: ReadonlySet<stri
 }
 
 /** Messages of the posts that are in the stream. */
-async function messagesIn(client: Redis): Promise<ReadonlySet<string>> {
+export async function messagesIn(client: Redis): Promise<ReadonlySet<string>> {
   const messages = new Set<string>();
   const entries = await waitFor(() => client.xrange(STREAM, "-", "+"), { message: "the new master's stream" });
   for (const [, fields] of entries) remember(messages, fields);
@@ -115,8 +116,13 @@ async function messagesIn(client: Redis): Promise<ReadonlySet<string>> {
 }
 
 function remember(messages: Set<string>, fields: readonly string[]): void {
-  const data = fields[fields.indexOf("data") + 1];
-  if (data?.startsWith("{") !== true) return;
+  const valueOf = (name: string): string => fields[fields.indexOf(name) + 1] ?? "";
+  if (fields.includes("b")) readBundle(Buffer.from(valueOf("b")), (_, _header, data) => add(messages, data.toString()));
+  else add(messages, valueOf("data"));
+}
+
+function add(messages: Set<string>, data: string): void {
+  if (!data.startsWith("{")) return;
   const { packet } = JSON.parse(data) as { packet?: { data?: [event: string, from: string, n: number] } };
   if (packet?.data !== undefined) messages.add(messageKey(...packet.data));
 }

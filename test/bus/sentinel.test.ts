@@ -4,7 +4,7 @@ import test, { before } from "node:test";
 import { fileScope } from "../hub/fleet.js";
 import { startSentinel, type SentinelRig } from "../support/sentinel.js";
 import { waitFor } from "../support/wait.js";
-import { failOver, withoutReplica } from "./fail-over.js";
+import { failOver, messagesIn, withoutReplica } from "./fail-over.js";
 import { assertEverythingCrosses } from "./kinds.js";
 import { startPost } from "./posts.js";
 import type { Post } from "./traffic.js";
@@ -35,7 +35,8 @@ test("a master that is killed after its replica fell behind, under 500 messages/
   const { lostByRedis, gaps } = await failOver("killed", posts, {
     master,
     run: async () => {
-      const added = async (): Promise<number> => master.client().xlen("socket.io");
+      const admin = master.client();
+      const added = async (): Promise<number> => (await messagesIn(admin)).size;
       await withoutReplica(master, replica, async () => {
         const before = await added();
         await waitFor(async () => (await added()) > before + 100, {

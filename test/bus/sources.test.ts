@@ -1,4 +1,4 @@
-/** What has been read from each source: duplicates, holes, and what is forgiven. */
+/** What has been read from each source: duplicates, holes, and which of those a gap explains. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Sources } from "../../src/bus/sources.js";
@@ -15,15 +15,20 @@ test("sources do not mix, and the first entry of each is no hole", () => {
   assert.equal(sources.size, 2);
 });
 
-test("the next hole of each source is forgiven once, duplicates are not", () => {
+test("the next hole of each source after a gap is explained by that, if it is the next message; a duplicate is none", () => {
   const sources = new Sources();
+  const accept = (uid: string, n: number): [missed: number, isExplained: boolean] => [
+    sources.accept(uid, n, 0),
+    sources.isExplained,
+  ];
   for (const uid of ["a", "b"]) sources.accept(uid, 1, 0);
-  sources.forgive();
-  assert.equal(sources.accept("a", 1, 0), -1);
-  assert.equal(sources.accept("a", 5, 0), 0);
-  assert.equal(sources.accept("a", 7, 0), 1);
+  assert.deepEqual(accept("a", 3), [1, false]);
+  sources.explain();
+  assert.equal(sources.accept("a", 3, 0), -1);
+  assert.deepEqual(accept("a", 7), [3, true]);
+  assert.deepEqual(accept("a", 9), [1, false]);
   assert.equal(sources.accept("b", 2, 0), 0);
-  assert.equal(sources.accept("b", 9, 0), 6);
+  assert.deepEqual(accept("b", 9), [6, false]);
 });
 
 test("a source that has been silent for long is forgotten, one that spoke is kept", () => {

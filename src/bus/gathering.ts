@@ -4,7 +4,7 @@ import { Pace } from "../lib/pace.js";
 /** Fewer together are not worth a wait: it wakes the process as well. */
 const MIN_TOGETHER = 3;
 /** What a batch costs beside its entries is small against so many. */
-const ENOUGH_TOGETHER = 40;
+const ENOUGH_TOGETHER = 60;
 
 /** @param maxMs the longest wait; 0: none */
 export const gatherPace = (maxMs: number, now: () => number): Pace =>

@@ -75,8 +75,8 @@ export const busSchema = z.strictObject({
   startTimeoutMs: timeKey(1, 10_000, "How long a node waits for Redis before it starts without."),
   gatherMs: integerKey(
     [0, 1000],
-    20,
-    "The longest that a message to other nodes waits for others to leave with, where there are 150 a second or more; 0: it never waits.",
+    30,
+    "The longest that a message to other nodes waits for others to leave with, where there are 100 a second or more; 0: it never waits.",
     { unit: "ms" },
   ),
   bundles: booleanKey(

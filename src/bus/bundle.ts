@@ -6,13 +6,15 @@
  * A message is `TYPE BYTES_OF_L BYTES_OF_DATA\n`, then what stands in the fields `l` and `data` of an entry of its own, as text.
  */
 import { numbered } from "../link/entry-header.js";
-import type { StreamEntry } from "./entry.js";
+import { parseHeader, type Entry, type StreamEntry } from "./entry.js";
 
-/** In each, for 1: a namespace's servers that read bundles are subscribed to the channel of that name. */
+/** Of this form: servers that read another do not count as readers of this one. */
 export const BUNDLE_VERSION = 1;
 /** A message with more data travels alone: what it costs is its bytes. */
 const MAX_DATA_LENGTH = 4096;
-const MAX_BUNDLE_LENGTH = 131_072;
+/** A reader takes some hundred entries at once, and all that is in them. */
+const MAX_BUNDLED = 64;
+const MAX_BUNDLE_LENGTH = 32_768;
 
 const [SPACE, NEWLINE, DIGIT_0, DIGIT_9] = [0x20, 0x0a, 0x30, 0x39];
 
@@ -27,7 +29,7 @@ export interface Bundle {
 export function bundledFrom(entries: readonly StreamEntry[], from: number): number {
   const nsp = entries[from]?.nsp;
   let [at, length] = [from, 0];
-  for (; nsp !== undefined; at++) {
+  for (; nsp !== undefined && at - from < MAX_BUNDLED; at++) {
     const entry = entries[at];
     if (entry?.nsp !== nsp || typeof entry.data !== "string" || entry.data.length > MAX_DATA_LENGTH) break;
     length += entry.data.length + entry.header.length;
@@ -71,4 +73,28 @@ export function readBundle(messages: Buffer, onMessage: (type: number, header: B
     onMessage(type, messages.subarray(at, dataAt), messages.subarray(dataAt, end));
     at = end;
   }
+}
+
+/**
+ * Hands on the messages of an entry: those of a bundle, or the one that it is.
+ * @param onUnreadable a message of the bundle; it does not take the others with it
+ * @throws what `onMessage` throws of a message that is an entry; Error where a bundle cannot be read any further
+ */
+export function eachMessage(
+  entry: Entry,
+  onMessage: (message: Entry) => void,
+  onUnreadable: (error: unknown) => void,
+): void {
+  const { uid, nsp, bundle } = entry;
+  if (bundle === undefined) {
+    onMessage(entry);
+    return;
+  }
+  readBundle(bundle, (type, header, data) => {
+    try {
+      onMessage({ uid, nsp, type, data, header: parseHeader(header) });
+    } catch (error) {
+      onUnreadable(error);
+    }
+  });
 }

@@ -17,6 +17,7 @@ import { Asking, type Response } from "./asking.js";
 import { BusHealth, SILENCE_MS, type BusState } from "./bus-health.js";
 import type { BusOptions } from "./bus-options.js";
 import { BusSessions } from "./bus-sessions.js";
+import { Bundling } from "./bundling.js";
 import { Channels } from "./channels.js";
 import { Inbox } from "./inbox.js";
 import { NODE_SPACE } from "./node-words.js";
@@ -42,6 +43,7 @@ export class Bus {
   readonly #writer: StreamWriter;
   readonly #reader: StreamReader;
   readonly #channels: Channels;
+  readonly #bundling: Bundling;
   readonly #asking: Asking;
   readonly #answering: Answering;
   readonly #inbox: Inbox;
@@ -77,7 +79,7 @@ export class Bus {
       readsBundles,
       onFailure: onError,
     });
-    const plainKey = `${options.keyPrefix}${stream}:plain`;
+    this.#bundling = new Bundling({ ...options, redis: this.redis, writes: readsBundles, onFailure: onError });
     this.#subscriber = connectSubscriber(
       { ...connection, name: "limpet-subscriber" },
       {
@@ -92,13 +94,7 @@ export class Bus {
     this.#appender = new Appender({
       ...options,
       redis: this.redis,
-      bundling: readsBundles
-        ? {
-            plainKey,
-            publicName: (nsp) => this.#channels.publicName(nsp),
-            bundleName: (nsp) => this.#channels.bundleName(nsp),
-          }
-        : undefined,
+      bundling: this.#bundling,
       onAppended: (n) => this.#health.appended(n),
       onDropped: (reason) => counters.dropped(reason),
       onFailure: onError,
@@ -133,7 +129,7 @@ export class Bus {
         log.warn({ messages, source: uid }, "messages of another node were lost before they were read");
       },
       onSkipped,
-      onHeartbeat: () => this.#keepPlain(plainKey),
+      onStock: () => this.#bundling.heard(),
     });
     this.#reader = new StreamReader({
       redis: this.#reading,
@@ -259,17 +255,6 @@ export class Bus {
     }
   }
 
-  /** From now on, as if a server that reads no bundles had been seen. */
-  #keepPlain(key: string): void {
-    const { retentionMs } = this.#options;
-    this.redis
-      .transaction([
-        ["HSET", key, "since", ""],
-        ["PEXPIRE", key, retentionMs],
-      ])
-      .catch((error: unknown) => this.#failed(error));
-  }
-
   #respond(uid: string, nsp: string, type: number, data: object): void {
     this.redis
       .call("PUBLISH", this.#channels.privateName(nsp, uid), packMessage({ uid: this.uid, nsp, type, data }))
@@ -303,6 +288,7 @@ export class Bus {
     this.#subscriber.ready;
 
   #onReady(): void {
+    this.#bundling.connected();
     this.#writer.wake();
     this.sessions?.wake();
     this.#options.onReady();
@@ -318,6 +304,7 @@ export class Bus {
     // Of a cluster, the server that holds the stream is asked.
     if (this.redis.ready && !this.#health.takeEchoes())
       this.#health.ping(this.redis.call("EXISTS", this.#options.stream));
+    if (this.redis.ready) this.#bundling.tick();
     this.#check();
   }
 

@@ -1,8 +1,8 @@
 /**
  * The pub/sub side of the bus: for each namespace that is open on this node the channel of all servers and the private one of this node, named as
- * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests, and, to a third one, who reads bundles.
+ * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests; one channel more says who reads bundles.
  */
-import { BUNDLE_VERSION } from "./bundle.js";
+import { readersChannel } from "./bundling.js";
 import type { RedisConnection, RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 
@@ -64,11 +64,6 @@ export class Channels {
     return `${this.#options.prefix}#${nsp}#${uid}#`;
   }
 
-  /** Channel on which nothing is said: of servers with the namespace open that read bundles. */
-  bundleName(nsp: string): string {
-    return `${this.#options.prefix}#${nsp}#bundles-${BUNDLE_VERSION}#`;
-  }
-
   /**
    * @param uids servers to look at one by one
    * @returns how many servers have the namespace open, this node left out; and which of `uids` are among them
@@ -115,12 +110,11 @@ export class Channels {
   }
 
   #namesOf(namespaces: readonly string[]): string[] {
-    const { uid, readsBundles } = this.#options;
-    return namespaces.flatMap((nsp) => [
-      this.publicName(nsp),
-      this.privateName(nsp, uid),
-      ...(readsBundles ? [this.bundleName(nsp)] : []),
-    ]);
+    const { prefix, uid, readsBundles } = this.#options;
+    const names = namespaces.flatMap((nsp) => [this.publicName(nsp), this.privateName(nsp, uid)]);
+    // With the channel that it is held against, in one command.
+    if (readsBundles && namespaces.includes("/")) names.push(readersChannel(prefix));
+    return names;
   }
 }
 

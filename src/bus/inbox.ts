@@ -1,11 +1,10 @@
 /** What other servers say: each entry and request once, to the workers it concerns, unread where there is none. */
 import type { Answering } from "./answering.js";
-import { readBundle } from "./bundle.js";
+import { eachMessage } from "./bundle.js";
 import {
   BROADCAST,
   decodeEntry,
   ownNumberOf,
-  parseHeader,
   DISCONNECT_SOCKETS,
   FETCH_SOCKETS,
   payloadOf,
@@ -36,8 +35,8 @@ export interface InboxOptions {
   readonly onMissed: (messages: number, uid: string, isExplained: boolean) => void;
   /** A message of a bundle cannot be read. */
   readonly onSkipped: (id: string, error: unknown) => void;
-  /** A stock server is there that no subscription tells of. */
-  readonly onHeartbeat: () => void;
+  /** A stock server has written: one with an older adapter is not subscribed to anything. */
+  readonly onStock: () => void;
 }
 
 /** A stock server's request, as it comes by pub/sub. */
@@ -51,8 +50,8 @@ interface StockRequest {
 /** Passed on from the stream; requests come otherwise. */
 const STREAMED = new Set([BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS, SERVER_SIDE_EMIT]);
 const REQUESTS = new Set([BROADCAST, FETCH_SOCKETS, SERVER_SIDE_EMIT]);
-/** Of servers with an older stock adapter, which speaks by the stream alone: INITIAL_HEARTBEAT and HEARTBEAT. */
-const HEARTBEATS = new Set([1, 2]);
+/** The official emitter writes, and reads nothing. */
+const EMITTER_UID = "emitter";
 /** What stock servers wait where their caller sets no timeout. */
 const STOCK_TIMEOUT_MS = 5_000;
 const EVERYONE: readonly string[] = [];
@@ -81,19 +80,11 @@ export class Inbox {
       return;
     }
     const entry = decodeEntry(fields);
-    if (entry.bundle === undefined) this.#onMessage(id, entry);
-    else this.#onBundle(id, entry, entry.bundle);
-  }
-
-  /** A message that cannot be read does not take the others with it. */
-  #onBundle(id: string, { uid, nsp }: Entry, bundle: Buffer): void {
-    readBundle(bundle, (type, header, data) => {
-      try {
-        this.#onMessage(id, { uid, nsp, type, data, header: parseHeader(header) });
-      } catch (error) {
-        this.#options.onSkipped(id, error);
-      }
-    });
+    eachMessage(
+      entry,
+      (message) => this.#onMessage(id, message),
+      (error) => this.#options.onSkipped(id, error),
+    );
   }
 
   #onMessage(id: string, entry: Entry): void {
@@ -109,7 +100,7 @@ export class Inbox {
       this.#onRequestEntry(entry, header.q);
       return;
     }
-    if (header === undefined && HEARTBEATS.has(entry.type)) this.#options.onHeartbeat();
+    if (header === undefined && uid !== EMITTER_UID) this.#options.onStock();
     if (nsp === undefined || !STREAMED.has(entry.type)) return;
     const logged = log && loggedEventOf(id, entry);
     if (local.isOpen(nsp)) this.#deliver(entry, nsp, logged);

@@ -5,6 +5,7 @@
 import type { RedisConnection } from "../lib/redis.js";
 import { compareIds } from "../lib/stream-id.js";
 import type { LogEntry } from "../recovery/log-entry.js";
+import { eachMessage } from "./bundle.js";
 import { decodeEntry } from "./entry.js";
 import { loggedEventOf } from "./logged-entry.js";
 import { fieldsOf, infoOf, isNoStream, NO_STREAM, type RawEntry } from "./stream-info.js";
@@ -81,12 +82,12 @@ export class StreamHistory {
       const page = await this.#page(at, upTo);
       if (page === "trimmed") return "trimmed";
       for (const raw of page) {
-        const entry = this.#entryOf(raw);
-        if (entry === undefined) continue;
-        bytes += entry.body.length;
-        const list = byNamespace.get(entry.nsp);
-        if (list === undefined) byNamespace.set(entry.nsp, [entry]);
-        else list.push(entry);
+        for (const entry of this.#entriesOf(raw)) {
+          bytes += entry.body.length;
+          const list = byNamespace.get(entry.nsp);
+          if (list === undefined) byNamespace.set(entry.nsp, [entry]);
+          else list.push(entry);
+        }
       }
       if (bytes > maxBytes) return "trimmed";
       const lastId = page.at(-1)?.[0].toString();
@@ -118,16 +119,24 @@ export class StreamHistory {
     return isWhole ? (replies[2] as readonly RawEntry[]) : "trimmed";
   }
 
-  #entryOf(raw: RawEntry): LogEntry | undefined {
+  #entriesOf(raw: RawEntry): readonly LogEntry[] {
     const id = raw[0].toString();
+    const entries: LogEntry[] = [];
+    const onUnreadable = (error: unknown): void => this.#options.onSkipped(id, error);
     try {
-      const event = loggedEventOf(id, decodeEntry(fieldsOf(raw)));
-      // It was given no position here: none that a claim could cover.
-      return event && { ...event, pos: Number.MAX_SAFE_INTEGER, atMs: this.#options.now() };
+      eachMessage(
+        decodeEntry(fieldsOf(raw)),
+        (message) => {
+          const event = loggedEventOf(id, message);
+          // It was given no position here: none that a claim could cover.
+          if (event) entries.push({ ...event, pos: Number.MAX_SAFE_INTEGER, atMs: this.#options.now() });
+        },
+        onUnreadable,
+      );
     } catch (error) {
-      this.#options.onSkipped(id, error);
-      return undefined;
+      onUnreadable(error);
     }
+    return entries;
   }
 }
 

@@ -9,7 +9,8 @@ import type { RedisConnection } from "../lib/redis.js";
 import { idAt, timeOf } from "../lib/stream-id.js";
 import { toError } from "../lib/to-error.js";
 import { Turn } from "../lib/turn.js";
-import { addAll, type Bundling } from "./add-all.js";
+import { addAll } from "./add-all.js";
+import type { Bundling } from "./bundling.js";
 import { encodeEntry, type StreamEntry } from "./entry.js";
 import type { Outbox } from "./outbox.js";
 
@@ -29,7 +30,7 @@ export interface StreamWriterOptions {
   /** Entries older than this are trimmed. */
   readonly retentionMs: number;
   /** Undefined: each message is an entry of its own. */
-  readonly bundling: Bundling | undefined;
+  readonly bundling: Pick<Bundling, "watched" | "seen"> | undefined;
   readonly now: () => number;
   /** A batch has failed; it is kept and will be tried again. */
   readonly onFailure: (error: Error) => void;
@@ -171,7 +172,7 @@ export class StreamWriter {
 
   /** @returns the id of the last entry */
   async #add(entries: readonly StreamEntry[]): Promise<string | undefined> {
-    const { redis, stream, retentionMs, bundling } = this.#options;
+    const { redis, stream, bundling } = this.#options;
     const trimsTo = this.#trimsTo ?? "";
     const [first] = entries;
     let last: unknown;
@@ -179,7 +180,10 @@ export class StreamWriter {
       const trim = trimsTo === "" ? [] : ["MINID", "~", trimsTo];
       last = await redis.call("XADD", stream, ...trim, "*", ...encodeEntry(first));
     } else {
-      last = await redis.call("EVAL", ...addAll({ stream, trimsTo, retentionMs, entries, bundling }));
+      const watched = bundling?.watched;
+      const reply = (await redis.call("EVAL", ...addAll({ stream, trimsTo, entries, watched }))) as [unknown, number];
+      last = reply[0];
+      if (Number(reply[1]) === 2) bundling?.seen();
     }
     return typeof last === "string" ? last : undefined;
   }

@@ -15,7 +15,7 @@ let left = 0;
 
 /**
  * Without `seen` it gives up where `left` falls below zero.
- * @param isAnswer of a value's toJSON, which is asked once, as JSON.stringify does
+ * @param isAnswer of a value's toJSON: its own is not asked, as JSON.stringify does not
  */
 function search(value: unknown, seen: Set<object> | undefined, isAnswer = false): boolean {
   if (value === null || typeof value !== "object") return false;

@@ -2,27 +2,29 @@
 import assert from "node:assert/strict";
 import test, { before, type TestContext } from "node:test";
 import type { Redis } from "ioredis";
-import { addAll, type Bundling } from "../../src/bus/add-all.js";
+import { addAll } from "../../src/bus/add-all.js";
 import { readBundle } from "../../src/bus/bundle.js";
+import type { Watched } from "../../src/bus/bundling.js";
 import { encodeEntry, streamEntry, type StreamEntry } from "../../src/bus/entry.js";
 import { fileScope } from "../hub/fleet.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { waitFor } from "../support/wait.js";
 
 const RETENTION_MS = 60_000;
-const bundling: Bundling = {
-  plainKey: "limpet:s:plain",
-  publicName: (nsp) => `socket.io#${nsp}#`,
-  bundleName: (nsp) => `socket.io#${nsp}#bundles#`,
-};
+const [ALL, READERS] = ["socket.io#/#", "socket.io#bundles#"];
+const watched: Watched = { plainKey: "limpet:{s}:plain", all: ALL, readers: READERS, retentionMs: RETENTION_MS };
 const HUGE = "x".repeat(5_000);
 
 const scope = fileScope();
 let redis: TestRedis;
 let client: Redis;
+/** The writer's own node. */
+let witness: Redis;
 before(async () => {
   redis = await startRedis(scope);
   client = redis.client();
+  witness = redis.client();
+  await witness.subscribe(ALL, READERS);
 });
 
 let n = 0;
@@ -38,8 +40,8 @@ interface Written {
 
 async function write(entries: readonly StreamEntry[], by: Pick<Redis, "call"> = client): Promise<Written> {
   await client.del("s");
-  const batch = { stream: "s", trimsTo: "", retentionMs: RETENTION_MS, entries, bundling };
-  const lastId = await by.call("EVAL", ...(addAll(batch) as [string, number]));
+  const batch = { stream: "s", trimsTo: "", entries, watched };
+  const [lastId] = (await by.call("EVAL", ...(addAll(batch) as [string, number]))) as [string, number];
   const written = await client.xrange("s", "-", "+");
   assert.equal(written.at(-1)?.[0], lastId);
   const found = written.map(([, fields]) => fields);
@@ -61,20 +63,17 @@ async function subscribe(t: TestContext, ...channels: string[]): Promise<Redis> 
   const subscriber = redis.client();
   await subscriber.subscribe(...channels);
   t.after(() => subscriber.disconnect());
-  t.after(() => client.del(bundling.plainKey));
+  t.after(() => client.del(watched.plainKey));
   return subscriber;
 }
 
-async function leave(subscriber: Redis, channel: string): Promise<void> {
+async function leave(subscriber: Redis, channel: string, left: number): Promise<void> {
   subscriber.disconnect();
-  await waitFor(async () => (await client.pubsub("NUMSUB", channel))[1] === 0);
+  await waitFor(async () => (await client.pubsub("NUMSUB", channel))[1] === left);
 }
 
-const [ALL, READERS] = [bundling.publicName("/"), bundling.bundleName("/")];
-
-test("where nobody, or only who reads bundles, is subscribed, messages that leave together share an entry", async (t) => {
+test("where only who reads bundles is subscribed, messages that leave together share an entry", async (t) => {
   assert.deepEqual((await write(messages(3))).shape, [3]);
-  await subscribe(t, ALL, READERS);
   await subscribe(t, ALL, READERS);
   const { shape, entries } = await write(messages(3));
   assert.deepEqual(shape, [3]);
@@ -83,6 +82,12 @@ test("where nobody, or only who reads bundles, is subscribed, messages that leav
     ["uid", "s", "b", "l"],
     "no nsp: stock readers pass over it",
   );
+});
+
+test("a node without subscriptions of its own is no witness: each message is an entry", async (t) => {
+  t.after(() => witness.subscribe(ALL, READERS));
+  await witness.unsubscribe(ALL, READERS);
+  assert.deepEqual((await write(messages(3))).shape, [0, 0, 0]);
 });
 
 test("order is kept around what travels alone: large ones, requests, other namespaces", async () => {
@@ -120,29 +125,32 @@ test("where a stock server is subscribed each message is an entry, the same as i
 test("and so for the retention after it was last seen: it may only have lost its subscriptions", async (t) => {
   const stock = await subscribe(t, ALL);
   await write(messages(2));
-  await leave(stock, ALL);
-  assert.deepEqual((await write(messages(2))).shape, [0, 0]);
-  const keptMs = await client.pttl(bundling.plainKey);
+  await client.pexpire(watched.plainKey, 1_000);
+  await write(messages(2));
+  await leave(stock, ALL, 1);
+  const keptMs = await client.pttl(watched.plainKey);
   assert.ok(keptMs > RETENTION_MS / 2 && keptMs <= RETENTION_MS, `${keptMs} ms`);
-  await client.pexpire(bundling.plainKey, 1);
-  await waitFor(async () => (await client.exists(bundling.plainKey)) === 0);
+  assert.deepEqual((await write(messages(2))).shape, [0, 0]);
+  await client.pexpire(watched.plainKey, 1);
+  await waitFor(async () => (await client.exists(watched.plainKey)) === 0);
   assert.deepEqual((await write(messages(2))).shape, [2]);
 });
 
 test("a stock server with sharded pub/sub is seen as well", async (t) => {
-  const stock = await subscribe(t, READERS, ALL);
+  const stock = await subscribe(t, "socket.io#of another kind#");
   await stock.ssubscribe(ALL);
   assert.deepEqual((await write(messages(2))).shape, [0, 0]);
 });
 
-test("where Redis does not say who is subscribed by shard, each message is an entry", async (t) => {
-  const rights = ["~*", "&*", "+@all", "-pubsub|shardnumsub"];
-  await client.call("ACL", "SETUSER", "limpet", "on", ">secret", ...rights);
-  t.after(() => client.del(bundling.plainKey));
-  const limited = redis.client();
-  await limited.call("AUTH", "limpet", "secret");
-  assert.deepEqual((await write(messages(2), limited)).shape, [0, 0]);
-});
+for (const denied of ["pubsub|shardnumsub", "pubsub|numsub"])
+  test(`where Redis does not say who is subscribed, each message is an entry (no right to ${denied})`, async (t) => {
+    const rights = ["reset", "~*", "&*", "+@all", `-${denied}`];
+    await client.call("ACL", "SETUSER", "limpet", ...rights, "on", ">secret");
+    t.after(() => client.del(watched.plainKey));
+    const limited = redis.client();
+    await limited.call("AUTH", "limpet", "secret");
+    assert.deepEqual((await write(messages(2), limited)).shape, [0, 0]);
+  });
 
 test("a full Redis takes nothing of a batch, neither the mark nor a message", async (t) => {
   await subscribe(t, ALL);
@@ -152,5 +160,5 @@ test("a full Redis takes nothing of a batch, neither the mark nor a message", as
   } finally {
     await client.config("SET", "maxmemory", "0");
   }
-  assert.equal(await client.exists("s", bundling.plainKey), 0);
+  assert.equal(await client.exists("s", watched.plainKey), 0);
 });

@@ -134,7 +134,7 @@ test("a stock server that has counted this node is answered although the namespa
     now: () => 0,
     onOwn: () => undefined,
     onSkipped: () => undefined,
-    onHeartbeat: () => undefined,
+    onStock: () => undefined,
     onMissed: () => undefined,
   });
   const opts = { rooms: [], except: [], flags: {} };

@@ -1,15 +1,16 @@
 /** Messages that share an entry of the stream: between limpet nodes as long as nobody else reads it, and not one lost to a stock server that comes, or loses its subscriptions. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import test, { before, beforeEach, type TestContext } from "node:test";
+import test, { before, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, fileScope, join, type Member } from "../hub/fleet.js";
 import { joined, startStockServer } from "../support/stock-server.js";
 import { waitFor } from "../support/wait.js";
-import { startNodes, STREAM, type Nodes } from "./fleet.js";
+import { entriesAdded, startNodes, STREAM, type Nodes } from "./fleet.js";
 
-const PLAIN_KEY = "limpet:socket.io:plain";
-const RETENTION_MS = 300_000;
+const PLAIN_KEY = "limpet:{socket.io}:plain";
+/** So long nodes take account of a stock server that they have seen. */
+const RETENTION_MS = 2_000;
 /** So many that what leaves together is more than one. */
 const PER_SECOND = 400;
 
@@ -18,10 +19,9 @@ let fleet: Nodes;
 /** On the first node, and on the second. */
 let a: Member, b: Member;
 before(async () => {
-  fleet = await startNodes(scope);
+  fleet = await startNodes(scope, { env: { LIMPET_BUS_RETENTION_MS: String(RETENTION_MS) } });
   [a, , b] = fleet.members as [Member, Member, Member];
 });
-beforeEach(() => fleet.client.del(PLAIN_KEY));
 
 interface Traffic {
   /** Numbers that this member has heard of it. */
@@ -87,15 +87,21 @@ async function bundlesOf(last: number): Promise<number> {
   return entries.filter(([, fields]) => fields.includes("b")).length;
 }
 
+/** While traffic flows: until nobody counts as a stock server any more. */
+const untilBundles = (): Promise<unknown> =>
+  waitFor(async () => (await bundlesOf(10)) > 5, { message: "messages that share entries" });
+
 const isPlain = async (): Promise<boolean> => (await fleet.client.exists(PLAIN_KEY)) === 1;
 
 test("messages that leave together share entries, and come whole and in order", async (t) => {
-  const addedBefore = await fleet.client.xlen(STREAM);
   const traffic = await startTraffic(t, b);
+  await untilBundles();
+  const addedBefore = await entriesAdded(fleet.client);
+  const heardBefore = traffic.heard(b).length;
   await more(traffic, b, 3 * PER_SECOND);
   await assertWhole(traffic, b);
-  const said = await traffic.stop();
-  const added = (await fleet.client.xlen(STREAM)) - addedBefore;
+  const said = (await traffic.stop()) - heardBefore;
+  const added = (await entriesAdded(fleet.client)) - addedBefore;
   t.diagnostic(`${said} messages in ${added} entries`);
   assert.ok(added < said / 2, `${added} entries`);
   assert.equal(await isPlain(), false);
@@ -131,8 +137,7 @@ test("text of any kind and binary come out of them as they went in", async () =>
 for (const useShardedPubSub of [false, true])
   test(`a stock server that comes hears everything from its first message on (sharded pub/sub: ${useShardedPubSub})`, async (t) => {
     const traffic = await startTraffic(t, b);
-    await more(traffic, b);
-    assert.ok((await bundlesOf(20)) > 0);
+    await untilBundles();
     const id = useShardedPubSub ? 9 : 8;
     const adapter = { useShardedPubSub };
     const { url } = await startStockServer(t, {
@@ -150,29 +155,40 @@ for (const useShardedPubSub of [false, true])
     assert.equal(await isPlain(), true);
   });
 
-test("a stock server that loses its subscriptions, again and again, misses nothing", async (t) => {
+test("a stock server that loses its subscriptions, again and again, misses nothing, nor where Redis has lost what nodes wrote of it", async (t) => {
   const { url } = await startStockServer(t, { app: "test/hub/app.mjs", id: 7, redis: { port: fleet.redis.port } });
   await joined(fleet.client, 7);
   const s = await connect(t, url);
   const traffic = await startTraffic(t, b, s);
-  await more(traffic, s);
-  for (let cut = 0; cut < 50; cut++) {
-    await fleet.client.call("CLIENT", "KILL", "TYPE", "pubsub");
-    await delay(10);
+  // For longer than the retention.
+  for (let round = 0; round < 10; round++) {
+    await more(traffic, s, PER_SECOND / 5);
+    if (round % 2 === 1) await fleet.client.del(PLAIN_KEY);
+    for (let cut = 0; cut < 20; cut++) {
+      await fleet.client.call("CLIENT", "KILL", "TYPE", "pubsub");
+      await delay(10);
+    }
   }
   await more(traffic, s);
   await assertWhole(traffic, b, s);
 });
 
-test("the greeting of a server with an older adapter, which subscribes to nothing, keeps entries plain", async (t) => {
+test("what a server with an older adapter writes, which subscribes to nothing, keeps entries plain for the retention", async (t) => {
   const traffic = await startTraffic(t, b);
-  await more(traffic, b);
-  assert.ok((await bundlesOf(20)) > 0);
-  await fleet.client.xadd(STREAM, "*", "uid", "older", "nsp", "/", "type", "1");
-  await waitFor(isPlain);
-  await more(traffic, b);
-  assert.equal(await bundlesOf(20), 0);
-  assert.ok((await fleet.client.pttl(PLAIN_KEY)) > RETENTION_MS / 2);
+  await untilBundles();
+  // Its greeting; and while it publishes it sends no heartbeat.
+  const opts = { rooms: ["nobody"], except: [], flags: {} };
+  const data = JSON.stringify({ packet: { type: 2, data: ["hello"], nsp: "/" }, opts });
+  for (const said of [
+    ["type", "1"],
+    ["type", "3", "data", data],
+  ]) {
+    await fleet.client.xadd(STREAM, "*", "uid", "older", "nsp", "/", ...said);
+    await waitFor(isPlain);
+    await more(traffic, b, PER_SECOND / 2);
+    assert.equal(await bundlesOf(20), 0);
+    await untilBundles();
+  }
   await assertWhole(traffic, b);
 });
 

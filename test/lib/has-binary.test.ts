@@ -43,7 +43,7 @@ test("a value that holds itself, in however many ways, is walked once", () => {
   assert.equal(hasBinary(shared), false);
 });
 
-test("toJSON is asked once, as JSON.stringify does", () => {
+test("the answer of toJSON is not asked again, as JSON.stringify does not", () => {
   const endless = (): object => ({ toJSON: endless });
   assert.equal(hasBinary(endless()), false);
   assert.equal(hasBinary({ toJSON: () => ({ bytes: Buffer.alloc(1), toJSON: () => "none" }) }), true);

@@ -30,14 +30,15 @@ interface Traffic {
   stop(): Promise<number>;
 }
 
-/** Has the first node say numbers from 0 on to a room of its own, which these members join first. */
+/** Has a node, the first unless told, say numbers from 0 on to a room of its own, which these members join first. */
 async function startTraffic(
   t: TestContext,
-  ...members: readonly Member[]
+  members: readonly Member[],
+  from = a,
 ): Promise<Traffic & { readonly room: string }> {
   const room = randomUUID();
   await join(room, ...members);
-  await a.run(
+  await from.run(
     ({ io, socket }, to, perSecond) => {
       let n = 0;
       const startedAt = performance.now();
@@ -54,7 +55,7 @@ async function startTraffic(
     PER_SECOND,
   );
   let said: number | undefined;
-  const stop = async (): Promise<number> => (said ??= (await a.client.timeout(5_000).emitWithAck("stop")) as number);
+  const stop = async (): Promise<number> => (said ??= (await from.client.timeout(5_000).emitWithAck("stop")) as number);
   t.after(stop);
   const heard = ({ received }: Member): number[] =>
     received.filter(([event, of]) => event === "number" && of === room).map(([, , number]) => number as number);
@@ -94,7 +95,7 @@ const untilBundles = (): Promise<unknown> =>
 const isPlain = async (): Promise<boolean> => (await fleet.client.exists(PLAIN_KEY)) === 1;
 
 test("messages that leave together share entries, and come whole and in order", async (t) => {
-  const traffic = await startTraffic(t, b);
+  const traffic = await startTraffic(t, [b]);
   await untilBundles();
   const addedBefore = await entriesAdded(fleet.client);
   const heardBefore = traffic.heard(b).length;
@@ -136,7 +137,7 @@ test("text of any kind and binary come out of them as they went in", async () =>
 
 for (const useShardedPubSub of [false, true])
   test(`a stock server that comes hears everything from its first message on (sharded pub/sub: ${useShardedPubSub})`, async (t) => {
-    const traffic = await startTraffic(t, b);
+    const traffic = await startTraffic(t, [b]);
     await untilBundles();
     const id = useShardedPubSub ? 9 : 8;
     const adapter = { useShardedPubSub };
@@ -156,25 +157,29 @@ for (const useShardedPubSub of [false, true])
   });
 
 test("a stock server that loses its subscriptions, again and again, misses nothing, nor where Redis has lost what nodes wrote of it", async (t) => {
-  const { url } = await startStockServer(t, { app: "test/hub/app.mjs", id: 7, redis: { port: fleet.redis.port } });
-  await joined(fleet.client, 7);
+  // Nodes that remember a stock server for as long as they do by default.
+  const { members, client, redis } = await startNodes(t);
+  const [from, , to] = members as [Member, Member, Member];
+  const { url } = await startStockServer(t, { app: "test/hub/app.mjs", id: 7, redis: { port: redis.port } });
+  await joined(client, 7);
   const s = await connect(t, url);
-  const traffic = await startTraffic(t, b, s);
-  // For longer than the retention.
-  for (let round = 0; round < 10; round++) {
-    await more(traffic, s, PER_SECOND / 5);
-    if (round % 2 === 1) await fleet.client.del(PLAIN_KEY);
+  const traffic = await startTraffic(t, [to, s], from);
+  await waitFor(async () => (await client.exists(PLAIN_KEY)) === 1);
+  for (let round = 0; round < 6; round++) {
+    await more(traffic, s, PER_SECOND / 4);
+    // Together, and with the subscriptions of the nodes.
+    await client.multi().del(PLAIN_KEY).call("CLIENT", "KILL", "TYPE", "pubsub").exec();
     for (let cut = 0; cut < 20; cut++) {
-      await fleet.client.call("CLIENT", "KILL", "TYPE", "pubsub");
+      await client.call("CLIENT", "KILL", "TYPE", "pubsub");
       await delay(10);
     }
   }
   await more(traffic, s);
-  await assertWhole(traffic, b, s);
+  await assertWhole(traffic, to, s);
 });
 
 test("what a server with an older adapter writes, which subscribes to nothing, keeps entries plain for the retention", async (t) => {
-  const traffic = await startTraffic(t, b);
+  const traffic = await startTraffic(t, [b]);
   await untilBundles();
   // Its greeting; and while it publishes it sends no heartbeat.
   const opts = { rooms: ["nobody"], except: [], flags: {} };

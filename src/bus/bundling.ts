@@ -7,14 +7,12 @@
  */
 import type { RedisConnection } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
-import { BUNDLE_VERSION } from "./bundle.js";
+import { publicChannel, readersChannel } from "./channels.js";
 
 /** So often subscriptions are looked at, whether anything is written or not. */
 const LOOK_MS = 5_000;
 /** Where the retention is short so often in it; what is known of a server that is there must not run out. */
 const LOOKS_A_RETENTION = 4;
-
-const ROOT = "/";
 
 /** What a script must know to see who reads the stream. */
 export interface Watched {
@@ -39,11 +37,15 @@ local function subscribers(...)
   return {"", -1, "", -2}
 end
 
+local function keepPlain(plainKey, forMs)
+  redis.call("HSET", plainKey, "seen", 1)
+  redis.call("PEXPIRE", plainKey, forMs)
+end
+
 local function seen(plainKey, all, readers, retentionMs)
   local counts, sharded = subscribers("NUMSUB", all, readers), subscribers("SHARDNUMSUB", all)
   if counts[2] ~= counts[4] or (sharded[2] or 0) ~= 0 then
-    redis.call("HSET", plainKey, "seen", 1)
-    redis.call("PEXPIRE", plainKey, retentionMs)
+    keepPlain(plainKey, retentionMs)
     return 2
   end
   if counts[4] == 0 then return 1 end
@@ -54,10 +56,7 @@ end
 /** KEYS: the plain key. ARGV: both channels, the retention, and how long this node remembers such a server still, in ms. → as of `seen`. */
 const LOOK = `${SEEN}
 local result = seen(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
-if result < 2 and ARGV[4] ~= "0" and redis.call("EXISTS", KEYS[1]) == 0 then
-  redis.call("HSET", KEYS[1], "seen", 1)
-  redis.call("PEXPIRE", KEYS[1], ARGV[4])
-end
+if result < 2 and ARGV[4] ~= "0" and redis.call("EXISTS", KEYS[1]) == 0 then keepPlain(KEYS[1], ARGV[4]) end
 return result
 `;
 
@@ -72,9 +71,6 @@ export interface BundlingOptions {
   readonly now: () => number;
   readonly onFailure: (error: Error) => void;
 }
-
-/** Channel on which nothing is said; no namespace's has such a name. */
-export const readersChannel = (prefix: string): string => `${prefix}#bundles-${BUNDLE_VERSION}#`;
 
 export class Bundling {
   readonly #options: BundlingOptions;
@@ -94,7 +90,7 @@ export class Bundling {
     const tag = /\{([^}]+)\}/.exec(stream)?.[1] ?? stream;
     this.#watched = {
       plainKey: `${keyPrefix}{${tag}}:plain`,
-      all: `${channelPrefix}#${ROOT}#`,
+      all: publicChannel(channelPrefix, "/"),
       readers: readersChannel(channelPrefix),
       retentionMs,
     };

@@ -2,12 +2,17 @@
  * The pub/sub side of the bus: for each namespace that is open on this node the channel of all servers and the private one of this node, named as
  * @socket.io/redis-streams-adapter names them. Who is subscribed is who answers requests; one channel more says who reads bundles.
  */
-import { readersChannel } from "./bundling.js";
+import { BUNDLE_VERSION } from "./bundle.js";
 import type { RedisConnection, RedisSubscriber } from "../lib/redis.js";
 import { toError } from "../lib/to-error.js";
 
 const MAX_CHANNELS_AT_ONCE = 1_000;
 const RETRY_MS = 500;
+
+/** Channel of all servers with the namespace open. */
+export const publicChannel = (prefix: string, nsp: string): string => `${prefix}#${nsp}#`;
+/** Channel on which nothing is said, of those that read bundles; no namespace's has such a name. */
+export const readersChannel = (prefix: string): string => `${prefix}#bundles-${BUNDLE_VERSION}#`;
 
 export interface ChannelsOptions {
   readonly redis: RedisConnection;
@@ -56,7 +61,7 @@ export class Channels {
 
   /** Channel of all servers with the namespace open. */
   publicName(nsp: string): string {
-    return `${this.#options.prefix}#${nsp}#`;
+    return publicChannel(this.#options.prefix, nsp);
   }
 
   /** Channel of one server. */

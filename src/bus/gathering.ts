@@ -2,7 +2,7 @@
 import { Pace } from "../lib/pace.js";
 
 /** Fewer together are not worth a wait: it wakes the process as well. */
-const MIN_TOGETHER = 3;
+const MIN_TOGETHER = 4;
 /** What a batch costs beside its entries is small against so many. */
 const ENOUGH_TOGETHER = 60;
 

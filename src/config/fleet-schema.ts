@@ -75,7 +75,7 @@ export const busSchema = z.strictObject({
   startTimeoutMs: timeKey(1, 10_000, "How long a node waits for Redis before it starts without."),
   gatherMs: integerKey(
     [0, 1000],
-    30,
+    40,
     "The longest that a message to other nodes waits for others to leave with, where there are 100 a second or more; 0: it never waits.",
     { unit: "ms" },
   ),

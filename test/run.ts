@@ -1,6 +1,6 @@
 /**
- * What `npm test` runs: every test file, each in a process of its own. Files named *.serial.test.ts load the machine or measure it; they run one
- * at a time, after the others. A test that is skipped or left to do, and a file without tests, count as failed.
+ * What `npm test` runs: every test file, each in a process of its own. Files named *.serial.test.ts measure the machine, or take all of it; they run
+ * one at a time, after the others. A test that is skipped or left to do, and a file without tests, count as failed.
  *
  *     npm test                    everything
  *     npm test -- front nginx     the files whose path contains one of these words
@@ -10,7 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { once } from "node:events";
 import { run } from "node:test";
@@ -18,7 +18,8 @@ import { spec } from "node:test/reporters";
 
 const FILE_TIMEOUT_MS = 5 * 60_000;
 const SERIAL_FILE_TIMEOUT_MS = 10 * 60_000;
-const CONCURRENCY = 2;
+/** Most of a test is waiting. */
+const FILES_PER_CORE = 2;
 
 const root = path.resolve(import.meta.dirname, "..");
 const runId = randomUUID();
@@ -74,7 +75,7 @@ const files = testFiles(process.argv.slice(2));
 const isSerial = (file: string): boolean => file.endsWith(".serial.test.ts");
 await runFiles(
   files.filter((file) => !isSerial(file)),
-  { concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS },
+  { concurrency: FILES_PER_CORE * availableParallelism(), timeout: FILE_TIMEOUT_MS },
 );
 await runFiles(files.filter(isSerial), { concurrency: 1, timeout: SERIAL_FILE_TIMEOUT_MS });
 endLeftovers();

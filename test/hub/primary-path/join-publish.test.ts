@@ -1,3 +1,3 @@
 /** Join and publish by way of the primary. */
 import "./choose.js";
-import "../join-publish.serial.test.js";
+import "../join-publish.test.js";

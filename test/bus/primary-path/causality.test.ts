@@ -1,3 +1,3 @@
 /** Causality between nodes that send what their workers say by way of the primary. */
 import "../../hub/primary-path/choose.js";
-import "../causality.serial.test.js";
+import "../causality.test.js";

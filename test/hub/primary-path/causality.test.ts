@@ -1,3 +1,3 @@
 /** Causality by way of the primary. */
 import "./choose.js";
-import "../causality.serial.test.js";
+import "../causality.test.js";

@@ -9,7 +9,8 @@ import { waitFor } from "../support/wait.js";
 
 test("the client passes its own check against a real node, over every transport", async (t) => {
   const node = await startNode(
-    { app: "loadtests/app.mjs", env: { LIMPET_SOCKETIO_PING_INTERVAL: "500", LIMPET_SOCKETIO_PING_TIMEOUT: "3000" } },
+    // One thread of k6 has all cases to do at once, so pongs may come late.
+    { app: "loadtests/app.mjs", env: { LIMPET_SOCKETIO_PING_INTERVAL: "500" } },
     t,
   );
   const { code, output } = await runK6("loadtests/check.ts", { LOAD_URL: node.url });

@@ -1,7 +1,7 @@
 /** A free port, for programs that cannot be asked which one they took. */
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 
 /** Below those that Linux gives to outgoing connections: what is free here stays so while nobody listens. */
 const LISTENERS = [12_000, 32_000] as const;
@@ -29,13 +29,5 @@ async function isTaken(port: number): Promise<boolean> {
   }
 }
 
-/** Free a moment ago; who takes it must expect to try again. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
+/** Free a moment ago. */
+export const freePort = (): Promise<number> => freePorts(1);

@@ -76,7 +76,7 @@ export const busSchema = z.strictObject({
   gatherMs: integerKey(
     [0, 1000],
     40,
-    "The longest that a message to other nodes waits for others to leave with, where there are 100 a second or more; 0: it never waits.",
+    "The longest that a message to other nodes waits for others to leave with, where four or more come in that time (by default 100 a second); 0: it never waits.",
     { unit: "ms" },
   ),
   bundles: booleanKey(

@@ -16,8 +16,7 @@ import { once } from "node:events";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
-const FILE_TIMEOUT_MS = 5 * 60_000;
-const SERIAL_FILE_TIMEOUT_MS = 10 * 60_000;
+const FILE_TIMEOUT_MS = 10 * 60_000;
 /** Most of a test is waiting. */
 const FILES_PER_CORE = 2;
 
@@ -77,7 +76,7 @@ await runFiles(
   files.filter((file) => !isSerial(file)),
   { concurrency: FILES_PER_CORE * availableParallelism(), timeout: FILE_TIMEOUT_MS },
 );
-await runFiles(files.filter(isSerial), { concurrency: 1, timeout: SERIAL_FILE_TIMEOUT_MS });
+await runFiles(files.filter(isSerial), { concurrency: 1, timeout: FILE_TIMEOUT_MS });
 endLeftovers();
 
 for (const reason of tally.reasons) console.log(`failed: ${reason}`);

@@ -15,7 +15,6 @@ const COLLECT = pathToFileURL(path.join(import.meta.dirname, "collect.mjs")).hre
 /** Nodes with these places have a fixed id; the others lease one. The first is never killed: its memory is seen over the whole run. */
 const FIXED_IDS: readonly (number | undefined)[] = [1, 2, undefined];
 const READY_MS = 60_000;
-const START_ATTEMPTS = 3;
 /** A connection by way of a node that was killed ends by then. */
 const AFTERMATH_MS = 15_000;
 /** What it has acknowledged is with the kernel, and so outlives it. */
@@ -177,22 +176,13 @@ export class SoakFleet {
       NODE_OPTIONS: `--max-semi-space-size=1 --import ${COLLECT}`,
       LIMPET_BUS_RETENTION_MS: String(retentionMs),
     };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const node = await startNode({ app, workers: WORKERS, args, env, readyTimeoutMs: READY_MS });
-        const workers = await node.workers();
-        place.processes = new Map([
-          [node.pid, `node ${index + 1}`],
-          ...workers.map(({ pid, slot }): [number, string] => [pid, `node ${index + 1} worker ${slot}`]),
-        ]);
-        place.node = node;
-        return;
-      } catch (error) {
-        // Somebody's outgoing connection has the port for a moment.
-        if (attempt === START_ATTEMPTS || !String(error).includes("EADDRINUSE")) throw error;
-        await delay(1_000);
-      }
-    }
+    const node = await startNode({ app, workers: WORKERS, args, env, readyTimeoutMs: READY_MS });
+    const workers = await node.workers();
+    place.processes = new Map([
+      [node.pid, `node ${index + 1}`],
+      ...workers.map(({ pid, slot }): [number, string] => [pid, `node ${index + 1} worker ${slot}`]),
+    ]);
+    place.node = node;
   }
 
   /** Nothing that the soak does makes a node drop a message or meet one that it cannot read. */

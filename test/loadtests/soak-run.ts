@@ -7,7 +7,7 @@ import { exitOf, killGroup, startGroup } from "../support/children.js";
 import { root } from "../support/node.js";
 
 const PROGRAM = path.join(root, "loadtests/soak/main.ts");
-const END_MS = 4 * 60_000;
+const END_MS = 8 * 60_000;
 
 export async function runSoak(
   t: TestContext,
